@@ -1,0 +1,1 @@
+"""What every stage stands on: database session, events, ids, hashes, files, processes. No torch."""

@@ -1,0 +1,58 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clm.core.database import Base
+
+
+class Batch(Base):
+    """One delivery of rows. `state`: receiving | committed | refused (no row was usable)."""
+
+    __tablename__ = "batches"
+    __table_args__ = (UniqueConstraint("model", "idempotency_key"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # bat_…
+    model: Mapped[str] = mapped_column(index=True)
+    task: Mapped[str] = mapped_column(index=True)
+    source: Mapped[str]
+    suite: Mapped[bool]
+    state: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    body_hash: Mapped[str | None]
+    received: Mapped[int] = mapped_column(default=0)
+    accepted: Mapped[int] = mapped_column(default=0)
+    duplicate: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    dataset_version: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+    spool_path: Mapped[str | None]  # the body as it came, until the batch is committed
+
+
+class DeadLetter(Base):
+    """A refused row."""
+
+    __tablename__ = "dead_letters"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    batch_id: Mapped[str] = mapped_column(ForeignKey("batches.id"), index=True)
+    line: Mapped[int]
+    field: Mapped[str | None]
+    reason: Mapped[str]
+    sample: Mapped[str]
+
+
+class WatchedFolder(Base):
+    """A folder whose files are ingested once each, then moved to its `done/` (or `refused/`)."""
+
+    __tablename__ = "watched_folders"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # src_…
+    model: Mapped[str]
+    task: Mapped[str]
+    path: Mapped[str] = mapped_column(unique=True)
+    suite: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)

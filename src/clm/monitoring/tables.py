@@ -1,0 +1,36 @@
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clm.core.database import Base
+
+
+class Answer(Base):
+    """One request that the gateway answered. Holds no content."""
+
+    __tablename__ = "answers"
+    __table_args__ = (Index("ix_answers_release_at", "release_id", "at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # ans_…, the X-CLM-Record-Id header
+    model: Mapped[str]
+    release_id: Mapped[str]
+    expert: Mapped[str | None]  # task whose expert answered; "__base__": the base; None: it failed before routing
+    conversation: Mapped[str]  # hash of the sticky key
+    status: Mapped[int]  # HTTP status towards the client
+    error: Mapped[str | None]
+    latency_ms: Mapped[float]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    pinned: Mapped[bool]  # the client named a release or alias: not part of a canary's sample
+    at: Mapped[datetime]
+
+
+class Feedback(Base):
+    __tablename__ = "feedback"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # fbk_…
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id"), index=True)
+    score: Mapped[float]  # 0 … 1
+    comment: Mapped[str | None]
+    at: Mapped[datetime]

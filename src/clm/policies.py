@@ -1,0 +1,79 @@
+"""Policies: what an operator decides once per model. Frozen, bounded, saved with what they produced.
+
+Loadable from YAML (`clm model create --policy FILE`, see config/policy.yaml); unknown keys are refused.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Policy(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TrainingPolicy(Policy):
+    """Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: Annotated[int, Field(ge=1, le=256, description="LoRA rank")] = 16
+    alpha: Annotated[float, Field(gt=0, le=1024, description="LoRA scale numerator; scale = alpha / rank")] = 32
+    trunk_layers: Annotated[int | None, Field(ge=0, description="frozen lower layers; none: half of them")] = None
+    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the mixture")] = 3
+    learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak, linear warm-up then cosine")] = 5e-4
+    warmup_share: Annotated[float, Field(ge=0, le=0.5, description="share of steps that warm up")] = 0.1
+    batch_size: Annotated[int, Field(ge=1, le=512, description="examples per step")] = 8
+    max_tokens: Annotated[int, Field(ge=16, le=8192, description="longest example; longer are cut on the left")] = 512
+    gradient_clip: Annotated[float, Field(gt=0, le=100, description="L2 norm bound")] = 1.0
+    replay_share: Annotated[
+        float, Field(ge=0, le=1, description="replayed old rows of the task per new row, on a refresh")
+    ] = 0.5
+    checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
+
+
+class TriggerPolicy(Policy):
+    """When new data is enough to update by itself."""
+
+    volume: Annotated[int | None, Field(ge=1, description="accepted new rows of a task; none: only by hand")] = None
+
+
+class GatePolicy(Policy):
+    """Paired non-inferiority of the candidate against the champion, per task."""
+
+    margin: Annotated[float, Field(gt=0, lt=1, description="tolerated loss, in score points of [0, 1]")] = 0.05
+    confidence: Annotated[float, Field(ge=0.5, lt=1, description="one-sided")] = 0.95
+
+
+class RolloutPolicy(Policy):
+    """How traffic moves. Shares are of the model's requests, in percent."""
+
+    kind: Literal["canary", "blue-green"] = "canary"
+    steps: tuple[Annotated[float, Field(gt=0, lt=100)], ...] = (10, 50)
+    minimum_requests: Annotated[int, Field(ge=1, description="candidate's requests per step before a verdict")] = 20
+    minimum_seconds: Annotated[float, Field(ge=0, description="shortest stay on a step")] = 0
+    max_error_rate: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_latency_ratio: Annotated[float, Field(gt=1, description="candidate p95 / champion p95")] = 3.0
+    max_latency_ms: Annotated[float, Field(gt=0, description="candidate p95")] = 60_000
+    min_feedback: Annotated[float | None, Field(ge=0, le=1, description="mean score; none: not judged")] = None
+    minimum_feedback: Annotated[int, Field(ge=1, description="scores needed before feedback is judged")] = 10
+
+    @model_validator(mode="after")
+    def _rising(self) -> "RolloutPolicy":
+        if list(self.steps) != sorted(set(self.steps)):
+            raise ValueError(f"steps must rise, such as (10, 50); got {self.steps}")
+        return self
+
+
+class GenerationPolicy(Policy):
+    """Defaults of an answer where the request does not say."""
+
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    temperature: Annotated[float, Field(ge=0, le=2, description="0: greedy, as the gate evaluates")] = 0.0
+
+
+class ModelPolicy(Policy):
+    training: TrainingPolicy = TrainingPolicy()
+    trigger: TriggerPolicy = TriggerPolicy()
+    gate: GatePolicy = GatePolicy()
+    rollout: RolloutPolicy = RolloutPolicy()
+    generation: GenerationPolicy = GenerationPolicy()

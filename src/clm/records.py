@@ -1,0 +1,171 @@
+"""The nouns that travel between stages. Frozen, plain, and all that one stage may know of another."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Shape = Literal["messages", "completion", "preference", "text"]
+Metric = Literal["exact_match", "token_f1", "perplexity"]
+VerdictName = Literal["pass", "fail", "inconclusive"]
+BASE = "__base__"  # the router's answer "none of these": the untouched base answers
+
+
+@dataclass(frozen=True)
+class Record:
+    """One example on its way in. `content` holds one shape's fields, normalised; hashes are SHA-256 hex."""
+
+    record_id: str  # "rec_" + first 24 hex digits of content_hash
+    task: str
+    shape: Shape
+    content: Json  # {"messages": […]} | {"prompt", "completion"} | {"prompt", "chosen", "rejected"} | {"text"}
+    content_hash: str  # over shape + content
+    prompt_hash: str  # over what the model sees before it answers; for `text`, over the text
+    event_time: datetime
+    ingested_at: datetime
+    source: str
+    batch_id: str
+    author: str | None = None
+    quality: dict[str, float] = field(default_factory=dict[str, float])
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row that was not taken: where, which field, why, and its first characters."""
+
+    line: int  # 1-based line (JSONL, CSV: header is line 1) or row (Parquet) number
+    field: str | None
+    reason: str
+    sample: str = ""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """received = accepted + duplicate + refused, always."""
+
+    batch_id: str
+    model: str
+    task: str
+    received: int
+    accepted: int
+    duplicate: int
+    refused: int
+    suite: bool
+    dataset_version: int | None  # None where no row was accepted
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Pins one version per Delta table; `counts` are training rows per task, `suites` held-out rows per task."""
+
+    model: str
+    tables: dict[str, int]  # {"records": 7, "suites": 3}
+    counts: dict[str, int]
+    suites: dict[str, int]
+    suite_hashes: dict[str, str]  # per task, over the sorted content hashes of its suite
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What an update trains on: a Parquet file of `record_id, task, shape, content (JSON), origin (new|replay)`."""
+
+    task: str
+    path: str
+    new_rows: int
+    replay_rows: int
+    held_out: int  # rows left out because their prompt stands in a suite
+    content_hash: str  # over record ids and origins, in order
+    record_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What answers a prompt: base, experts by task and the router. Equal compositions answer equally."""
+
+    base_hash: str
+    experts: dict[str, str]  # task -> expert hash
+    router_hash: str | None  # None: no experts, the base answers everything
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training made: a candidate composition, and how it went."""
+
+    composition: Composition
+    task: str
+    expert_hash: str
+    steps: int
+    tokens: int
+    seconds: float
+    final_loss: float
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """A suite's score in [0, 1], higher is better (perplexity is mapped, see clm.evaluation.metrics)."""
+
+    task: str
+    metric: Metric
+    score: float
+    n: int
+    suite_hash: str
+    misrouted: int  # examples that another expert (or the base) answered
+    reused: int  # answers taken from the store instead of being generated again
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one composition; `answers` is a Parquet file, one row per example (see clm.evaluation.answers)."""
+
+    composition: Composition
+    scores: dict[str, TaskScore]
+    answers: str
+
+
+@dataclass(frozen=True)
+class TaskVerdict:
+    """Paired comparison on one task: difference = candidate - champion, with its one-sided lower bound."""
+
+    task: str
+    verdict: VerdictName
+    reason: str
+    candidate: float
+    champion: float
+    difference: float
+    lower_bound: float
+    margin: float
+    n: int
+    more_examples: int | None = None  # for inconclusive: about how many more would decide
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    verdict: VerdictName
+    reason: str
+    tasks: tuple[TaskVerdict, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A content-addressed, signed bundle that can be served."""
+
+    release_id: str  # SHA-256 of the canonical manifest
+    model: str
+    number: int  # 1, 2, 3 … per model, for people: "v3"
+    path: str
+    composition: Composition
+    parent: str | None
+    manifest: Json
+
+
+@dataclass(frozen=True)
+class TrafficWindow:
+    """What was seen of one release since a moment. Latencies in milliseconds, errors answered 5xx or empty."""
+
+    requests: int
+    errors: int
+    latency_p95_ms: float | None  # None: no request
+    feedback_count: int
+    feedback_mean: float | None  # scores in [0, 1]; None: no feedback

@@ -1,0 +1,116 @@
+"""Settings of this installation, read once: `CLM_*` variables over `$CLM_HOME/config.yaml` over the defaults."""
+
+import difflib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clm.core.database import sqlite_url
+from clm.errors import InvalidInput
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path("~/.clm"), description="everything that CLM writes")
+    host: str = Field(default="127.0.0.1", description="address to listen on; only loopback until accounts exist")
+    api_port: Annotated[int, Field(ge=0, le=65535, description="API and dashboard")] = 8080
+    gateway_port: Annotated[int, Field(ge=0, le=65535, description="OpenAI-compatible door")] = 8081
+    engine_port: Annotated[int, Field(ge=0, le=65535, description="internal: the serving engine")] = 8082
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; none: SQLite in home")
+    threads: Annotated[int, Field(ge=1, le=256, description="CPU threads of trainer, evaluator and engine")] = min(
+        os.cpu_count() or 1, 8
+    )
+    max_line_bytes: Annotated[int, Field(ge=1024, description="longest accepted row")] = 1024 * 1024
+    max_upload_bytes: Annotated[int, Field(ge=1024, description="largest accepted upload")] = 2 * 1024**3
+    allow_faults: bool = Field(default=False, description="let faults be switched on in engine slots (drills, demo)")
+    mlflow_uri: str | None = Field(default=None, description="tracking server; none: SQLite in home")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Reads environment and file. Raises InvalidInput with the nearest known name for an unknown setting."""
+        env = {k[4:].lower(): v for k, v in os.environ.items() if k.startswith("CLM_") and k != "CLM_FAILPOINT"}
+        home = Path(overrides.get("home") or env.get("home") or "~/.clm").expanduser().absolute()
+        file = home / "config.yaml"
+        from_file: dict[str, Any] = (yaml.safe_load(file.read_text()) or {}) if file.exists() else {}
+        values: dict[str, Any] = {
+            **from_file,
+            **env,
+            **{k: v for k, v in overrides.items() if v is not None},
+            "home": home,
+        }
+        for name in values:
+            if name not in cls.model_fields:
+                near = difflib.get_close_matches(name, cls.model_fields, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(cls.model_fields))}."
+                raise InvalidInput(f"There is no setting {name!r}.{hint}", field=name)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise InvalidInput(f"Setting {name!r}: {first['msg']}.", field=name) from None
+        if settings.host not in ("127.0.0.1", "localhost", "::1"):
+            raise InvalidInput(
+                f"CLM has no accounts yet, so it listens on this machine only; host {settings.host!r} is refused. "
+                "Use 127.0.0.1, and a tunnel with its own login to reach it from elsewhere.",
+                field="host",
+            )
+        return settings
+
+    @cached_property
+    def paths(self) -> "Paths":
+        return Paths(self.home)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or sqlite_url(self.paths.database)
+
+    @property
+    def mlflow(self) -> str:
+        return self.mlflow_uri or sqlite_url(self.paths.mlflow)
+
+    @property
+    def engine_url(self) -> str:
+        return f"http://{self.host}:{self.engine_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.host}:{self.gateway_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.host}:{self.api_port}"
+
+
+class Paths:
+    """Where things lie under home. Content-addressed folders are written once and never edited."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.database = home / "clm.db"
+        self.dbos = home / "dbos.db"
+        self.mlflow = home / "mlflow.db"
+        self.routes = home / "routes.json"  # what gateway and engine follow, see clm.deployment.routes
+        self.keys = home / "keys"
+        self.logs = home / "logs"
+        self.run = home / "run"  # locks and process ids
+        self.data = home / "data"  # data/<model>/{records,suites}: Delta tables
+        self.bases = home / "artifacts" / "bases"
+        self.experts = home / "artifacts" / "experts"
+        self.features = home / "artifacts" / "features"
+        self.routers = home / "artifacts" / "routers"
+        self.answers = home / "artifacts" / "answers"
+        self.releases = home / "releases"
+        self.updates = home / "updates"  # updates/<id>/: job files, checkpoints, log
+        self.spool = home / "spool"  # uploads on their way in
+
+    def create(self) -> None:
+        for folder in (self.keys, self.logs, self.run, self.data, self.bases, self.experts, self.features,
+                       self.routers, self.answers, self.releases, self.updates, self.spool):  # fmt: skip
+            folder.mkdir(parents=True, exist_ok=True)
+        self.keys.chmod(0o700)
