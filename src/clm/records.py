@@ -96,6 +96,7 @@ class Trained:
     composition: Composition
     task: str
     expert_hash: str
+    features_hash: str  # the task's router features, kept so that the router can be fitted again without old data
     steps: int
     tokens: int
     seconds: float

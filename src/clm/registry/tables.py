@@ -7,36 +7,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from clm.core.database import Base
 
 
-class Model(Base):
-    """One LLM that is kept current. `policy` is a clm.policies.ModelPolicy."""
-
-    __tablename__ = "models"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    base_reference: Mapped[str]  # "smollm2-135m-instruct", a folder, or a hub id
-    base_hash: Mapped[str]
-    policy: Mapped[dict[str, Any]]
-    revision: Mapped[int] = mapped_column(default=1)
-    demo: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime]
-
-
-class Task(Base):
-    """Something the model must be able to do and never lose."""
-
-    __tablename__ = "tasks"
-    __table_args__ = (UniqueConstraint("model", "name"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True)  # tsk_…
-    model: Mapped[str] = mapped_column(index=True)
-    name: Mapped[str]
-    description: Mapped[str] = mapped_column(default="")
-    metric: Mapped[str]
-    margin: Mapped[float | None]  # None: the model policy's
-    holdout: Mapped[float]  # share of the rows before the first update that goes into the suite by itself
-    created_at: Mapped[datetime]
-
-
 class ReleaseRow(Base):
     """A registered release. Never edited but for `mlflow_version`."""
 
