@@ -1,29 +1,35 @@
 """The metadata schema, version by version (Alembic). Imports every stage's tables, so that it knows all of them."""
 
+from importlib import import_module
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, inspect, text
 
 from clm.core.database import Base, Database
 
 _FOLDER = Path(__file__).parent
 
 
-def metadata_with_all_tables() -> type[Base]:
-    import clm.audit.tables
-    import clm.catalog.tables
-    import clm.core.events
-    import clm.deployment.tables
-    import clm.evaluation.tables
-    import clm.ingest.tables
-    import clm.monitoring.tables
-    import clm.orchestration.tables
-    import clm.registry.tables  # noqa: F401
+_TABLES = (
+    "clm.audit.tables",
+    "clm.catalog.tables",
+    "clm.core.events",
+    "clm.deployment.tables",
+    "clm.evaluation.tables",
+    "clm.ingest.tables",
+    "clm.monitoring.tables",
+    "clm.orchestration.tables",
+    "clm.registry.tables",
+)
 
-    return Base
+
+def all_tables() -> MetaData:
+    for module in _TABLES:
+        import_module(module)
+    return Base.metadata
 
 
 def _config(database: Database) -> Config:
@@ -38,7 +44,7 @@ def upgrade(database: Database) -> None:
     config = _config(database)
     head = ScriptDirectory.from_config(config).get_current_head()
     with database.read() as session:
-        if inspect(session.connection()).has_table("alembic_version"):
-            if session.scalar(text("SELECT version_num FROM alembic_version")) == head:
-                return
+        known = inspect(session.connection()).has_table("alembic_version")
+        if known and session.scalar(text("SELECT version_num FROM alembic_version")) == head:
+            return
     command.upgrade(config, "head")
