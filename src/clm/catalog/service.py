@@ -131,7 +131,6 @@ def get_task(session: Session, model: str, name: str) -> Task:
     raise unknown_name(f"task of model {model!r}", name, [t.name for t in tasks])
 
 
-def close_suites(session: Session, model: str) -> None:
-    """From the first update on, new rows no longer slip into a suite by themselves."""
-    for task in list_tasks(session, model):
-        task.suite_open = False
+def close_suite(session: Session, model: str, name: str) -> None:
+    """From a task's first update on, new rows no longer slip into its suite by themselves."""
+    get_task(session, model, name).suite_open = False

@@ -1,0 +1,60 @@
+"""The update cycle, from data to traffic. Read this first.
+
+One update teaches one task. It pins the data, trains, proves on every task's held-out suite that nothing got
+worse, becomes a signed release, and then takes over the traffic step by step. Every stage is durable: after a
+crash, the cycle goes on at the stage that had not finished, and ends where it would have ended.
+
+The stages themselves live in `clm.orchestration.stages`; who runs them (embedded DBOS here) decides what `Stages` is.
+"""
+
+from typing import Protocol
+
+from clm.records import Evaluation, GateVerdict, Mixture, Release, Snapshot, Trained
+
+STAGES = ("snapshot", "mixture", "train", "evaluate", "gate", "release", "rollout")
+
+
+class Stages(Protocol):
+    """What the cycle needs done. Each call is one durable step: done once, remembered, repeatable after a crash."""
+
+    def snapshot(self, update_id: str) -> Snapshot: ...
+    def mixture(self, update_id: str, snapshot: Snapshot) -> Mixture: ...
+    def train(self, update_id: str, mixture: Mixture) -> Trained: ...
+    def evaluate(self, update_id: str, snapshot: Snapshot, trained: Trained) -> dict[str, Evaluation]: ...
+    def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> GateVerdict: ...
+    def release(
+        self, update_id: str, snapshot: Snapshot, mixture: Mixture, trained: Trained,
+        evaluations: dict[str, Evaluation], verdict: GateVerdict,
+    ) -> Release: ...  # fmt: skip
+    def rollout(self, update_id: str, release: Release) -> str: ...
+    def reject(self, update_id: str, evaluations: dict[str, Evaluation], verdict: GateVerdict) -> str: ...
+
+
+def update_cycle(do: Stages, update_id: str) -> str:
+    """Runs one update to its end and returns how it ended.
+
+    Returns "succeeded", "rolled-back", "rejected" (the gate said no) or "inconclusive" (the gate could not tell).
+    Raises ClmError where a stage can't be done (no suite, NaN loss, …); the champion then stays untouched.
+    """
+    # Pin one version of every data table. Whatever arrives from here on belongs to the next update.
+    snapshot = do.snapshot(update_id)
+
+    # Choose what to learn from: the task's new rows and a replayed share of its old ones, never a held-out row.
+    mixture = do.mixture(update_id, snapshot)
+
+    # Train one expert for the task above the frozen trunk, and fit the router again. Other experts stay as they are.
+    trained = do.train(update_id, mixture)
+
+    # Let candidate and champion answer every task's suite, routed as in production. Known answers are reused.
+    evaluations = do.evaluate(update_id, snapshot, trained)
+
+    # Compare them pair by pair. Only a candidate that is shown not to be worse on any task goes on.
+    verdict = do.gate(update_id, evaluations)
+    if verdict.verdict != "pass":
+        return do.reject(update_id, evaluations, verdict)
+
+    # Bundle, sign and register what was proven, with its lineage. The bundle is named by its content.
+    release = do.release(update_id, snapshot, mixture, trained, evaluations, verdict)
+
+    # Move the traffic over, watching. The old release stays warm: going back takes a moment, at any time.
+    return do.rollout(update_id, release)
