@@ -1,0 +1,40 @@
+from typing import Annotated
+
+from pydantic import Field
+
+from clm.core.schemas import Body, Schema, Time
+from clm.policies import ModelPolicy
+from clm.records import Metric
+
+
+class TaskOut(Schema):
+    name: str
+    description: str
+    metric: Metric
+    margin: float | None
+    holdout: float
+    suite_open: bool
+    created_at: Time
+
+
+class ModelOut(Schema):
+    name: str
+    base_reference: str
+    base_hash: str
+    revision: int
+    demo: bool
+    policy: ModelPolicy
+    created_at: Time
+    tasks: list[TaskOut]
+
+
+class ModelList(Schema):
+    items: list[ModelOut]
+
+
+class TaskIn(Body):
+    name: str
+    metric: Metric = "exact_match"
+    margin: Annotated[float | None, Field(gt=0, lt=1)] = None
+    holdout: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    description: str = ""

@@ -1,0 +1,86 @@
+"""What goes into a release's bundle. Nothing here may hold a time, an update's id or an absolute path: what was
+learnt from the same inputs gets the same name."""
+
+from dataclasses import asdict
+from typing import Any
+
+from clm import __version__
+from clm.catalog.tables import Model
+from clm.policies import ModelPolicy
+from clm.records import Evaluation, GateVerdict, Json, Mixture, Snapshot, Trained
+from clm.registry.bundle import BundlePaths, BundleSpec
+from clm.settings import Paths
+
+
+def describe(
+    snapshot: Snapshot,
+    mixture: Mixture,
+    trained: Trained,
+    evaluations: dict[str, Evaluation],
+    verdict: GateVerdict,
+    policy: ModelPolicy,
+    champion: BundlePaths,
+) -> Json:
+    """The release's lineage: what it learnt from, how, and what proved it."""
+    scores = evaluations["candidate"].scores.items()
+    return {
+        "task": trained.task,
+        "parent": champion.release_id,
+        "snapshot": asdict(snapshot),
+        "mixture": _numbers(mixture),
+        "training": {
+            "policy": policy.training.model_dump(mode="json"),
+            "steps": trained.steps,
+            "tokens": trained.tokens,
+            "final_loss": trained.final_loss,
+        },
+        "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
+        "gate": asdict(verdict),
+        "code": __version__,
+    }
+
+
+def bundle_spec(
+    paths: Paths,
+    model: Model,
+    champion: BundlePaths,
+    trained: Trained,
+    mixture: Mixture,
+    policy: ModelPolicy,
+    lineage: Json,
+) -> BundleSpec:
+    """The champion's experts with the trained one added or put in place of its older self."""
+    own: dict[str, Any] = {
+        "snapshot": lineage["snapshot"],
+        "mixture": lineage["mixture"],
+        "record_ids": list(mixture.record_ids),
+        "parent": champion.release_id,
+    }
+    router = trained.composition.router_hash
+    return BundleSpec(
+        model=model.name,
+        base_reference=model.base_reference,
+        base_hash=champion.base_hash,
+        base_path=paths.bases / champion.base_hash,
+        experts={
+            **{name: expert.path for name, expert in champion.experts.items()},
+            trained.task: paths.experts / trained.expert_hash,
+        },
+        features={
+            **{name: item.path for name, item in champion.features.items()},
+            trained.task: paths.features / f"{trained.features_hash}.safetensors",
+        },
+        router=paths.routers / router if router else None,
+        generation=policy.generation.model_dump(mode="json"),
+        lineage=lineage,
+        expert_lineage={**champion.expert_lineage, trained.task: own},
+    )
+
+
+def _numbers(mixture: Mixture) -> Json:
+    return {
+        "hash": mixture.content_hash,
+        "new_rows": mixture.new_rows,
+        "replay_rows": mixture.replay_rows,
+        "held_out": mixture.held_out,
+    }

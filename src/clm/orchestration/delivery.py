@@ -1,0 +1,109 @@
+"""Watches rollouts: is the candidate loaded and answering as evaluated, what does the traffic say, what follows."""
+
+import logging
+
+import httpx
+
+from clm.core.caller import Caller
+from clm.core.clock import now
+from clm.core.database import Database
+from clm.core.running import read_state
+from clm.deployment import routes
+from clm.deployment import service as deployment
+from clm.deployment.tables import RolloutRow
+from clm.evaluation.answers import probes
+from clm.monitoring import repository as monitoring
+from clm.registry import service as registry
+from clm.registry import tracker
+from clm.settings import Settings
+
+WORKER = Caller("worker")
+PROBES = 8  # answers compared before a candidate gets traffic
+_log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """One `tick` looks at every rollout under way. Stateless but for what it has proven or told already."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = httpx.Client(base_url=settings.engine_url, timeout=120)
+        self._ready: set[str] = set()  # rollouts whose candidate has shown parity
+        self._aliases: dict[str, tuple[str, str | None]] = {}
+
+    def tick(self) -> None:
+        with self._database.read() as session:
+            rollouts = deployment.rollouts_under_way(session)
+        for rollout in rollouts:
+            self._advance(rollout)
+
+    def _advance(self, rollout: RolloutRow) -> None:
+        ready, objection = self._readiness(rollout)
+        with self._database.transaction() as session:
+            if objection:
+                deployment.refuse(session, WORKER, rollout.id, objection)
+                changed = True
+            else:
+                candidate = monitoring.window(session, rollout.release_id, rollout.step_started_at)
+                baseline = monitoring.window(session, rollout.baseline, rollout.step_started_at)
+                changed = deployment.tick(session, WORKER, rollout.id, candidate, baseline, ready, now()) is not None
+        if changed:
+            routes.project_routes(self._database, self._settings)
+
+    def _readiness(self, rollout: RolloutRow) -> tuple[bool, str | None]:
+        """Whether the candidate may get traffic, or a sentence why it never will."""
+        if rollout.state != "waiting" or rollout.id in self._ready:
+            return True, None
+        if rollout.kind == "blue-green" and not self._is_served():
+            return True, None  # no engine runs on this home; it verifies the bundle when it starts
+        try:
+            known = self._engine.get("/internal/releases", timeout=5).raise_for_status().json()
+            if rollout.release_id in known["errors"]:
+                return False, f"the engine refused the release: {known['errors'][rollout.release_id]}"
+            if rollout.release_id not in known["ready"]:
+                return False, None
+            objection = self._parity(rollout)
+        except httpx.HTTPError as error:
+            _log.warning("the engine does not answer, rollout %s waits: %s", rollout.id, error)
+            return False, None
+        if objection is None:
+            self._ready.add(rollout.id)
+        return objection is None, objection
+
+    def _is_served(self) -> bool:
+        state = read_state(self._settings.paths)
+        return state is not None and "engine" in state["services"]
+
+    def _parity(self, rollout: RolloutRow) -> str | None:
+        """Compares what the engine answers with what the gate evaluated, prompt by prompt."""
+        folder = self._settings.paths.updates / (rollout.update_id or "") / "evaluate"
+        expected = probes(folder, PROBES) if rollout.update_id else []
+        if not expected:
+            return None
+        asked = [{"shape": p.shape, "content": p.content, "max_tokens": p.max_new_tokens} for p in expected]
+        answer = self._engine.post("/internal/probe", json={"release_id": rollout.release_id, "probes": asked})
+        served = answer.raise_for_status().json()["answers"]
+        for probe, got in zip(expected, served, strict=True):
+            if got["text"] != probe.answer or got["expert"] != probe.routed:
+                return (f"parity check failed: the engine answered {got['text']!r} ({got['expert']}) where the gate "
+                        f"had evaluated {probe.answer!r} ({probe.routed})")  # fmt: skip
+        return None
+
+    def mirror_aliases(self) -> None:
+        """Follows champion and challenger in MLflow. A tracker that is down never holds anything up."""
+        with self._database.read() as session:
+            rows = deployment.list_deployments(session)
+            for row in rows:
+                wanted = (row.champion, row.candidate)
+                if self._aliases.get(row.model) == wanted:
+                    continue
+                champion = registry.get(session, row.champion)
+                challenger = registry.get(session, row.candidate) if row.candidate else None
+                problem = tracker.set_aliases(self._settings, champion, challenger)
+                if problem:
+                    _log.warning("%s", problem)
+                self._aliases[row.model] = wanted
+
+    def close(self) -> None:
+        self._engine.close()

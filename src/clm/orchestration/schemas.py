@@ -1,0 +1,89 @@
+from typing import Any, Literal
+
+from clm.core.schemas import Body, Schema, Time
+
+
+class TaskVerdictOut(Schema):
+    task: str
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str
+    candidate: float
+    champion: float
+    difference: float
+    lower_bound: float
+    margin: float
+    n: int
+    more_examples: int | None
+
+
+class GateVerdictOut(Schema):
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str
+    tasks: list[TaskVerdictOut]
+
+
+class Progress(Schema):
+    stage: str
+    at: Time | None = None
+    step: int | None = None
+    steps: int | None = None
+    tokens_per_second: float | None = None
+    eta_seconds: float | None = None
+    loss: float | None = None
+
+
+class StageOut(Schema):
+    name: str
+    state: Literal["waiting", "running", "done", "failed", "skipped"]
+    attempts: int
+    started_at: Time | None
+    finished_at: Time | None
+    detail: dict[str, Any] | None
+
+
+class UpdateOut(Schema):
+    id: str
+    model: str
+    task: str
+    state: Literal["queued", "running", "succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelling",
+                   "cancelled"]  # fmt: skip
+    stage: str | None
+    trigger: str
+    trigger_reason: str
+    champion: str | None
+    release_id: str | None
+    release_number: int | None
+    rollout_id: str | None
+    verdict: GateVerdictOut | None
+    outcome: str | None
+    progress: Progress | None
+    allowed_actions: list[str]
+    revision: int
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    stages: list[StageOut]
+
+
+class UpdateList(Schema):
+    items: list[UpdateOut]
+    next_cursor: str | None
+
+
+class LogLine(Schema):
+    n: int
+    at: Time
+    level: Literal["info", "warning", "error"]
+    stage: str | None
+    message: str
+
+
+class LogPage(Schema):
+    lines: list[LogLine]
+    next: int
+
+
+class UpdateIn(Body):
+    model: str
+    task: str
+    rollout: Literal["canary", "blue-green"] | None = None

@@ -1,0 +1,46 @@
+"""Updates as the API, the command line and the dashboard show them."""
+
+from sqlalchemy.orm import Session
+
+from clm.cycle import STAGES
+from clm.orchestration import service
+from clm.orchestration.schemas import GateVerdictOut, Progress, StageOut, UpdateOut
+from clm.orchestration.tables import Update
+from clm.registry import service as registry
+
+
+def update_out(session: Session, update: Update) -> UpdateOut:
+    return UpdateOut(
+        id=update.id,
+        model=update.model,
+        task=update.task,
+        state=update.state,  # pyright: ignore[reportArgumentType]
+        stage=update.stage,
+        trigger=update.trigger,
+        trigger_reason=update.trigger_reason,
+        champion=update.champion,
+        release_id=update.release_id,
+        release_number=registry.get(session, update.release_id).number if update.release_id else None,
+        rollout_id=update.rollout_id,
+        verdict=GateVerdictOut.model_validate(update.verdict) if update.verdict else None,
+        outcome=update.outcome,
+        progress=Progress.model_validate(update.progress) if update.progress else None,
+        allowed_actions=service.allowed_actions(update),
+        revision=update.revision,
+        created_at=update.created_at,
+        started_at=update.started_at,
+        finished_at=update.finished_at,
+        stages=_stages(session, update),
+    )
+
+
+def _stages(session: Session, update: Update) -> list[StageOut]:
+    """All seven, in order. What an ended update never came to is skipped, not waiting."""
+    begun = {stage.name: stage for stage in service.stages_of(session, update.id)}
+    rest = "skipped" if update.state in service.ENDED else "waiting"
+    return [
+        StageOut.model_validate(begun[name])
+        if name in begun
+        else StageOut(name=name, state=rest, attempts=0, started_at=None, finished_at=None, detail=None)
+        for name in STAGES
+    ]
