@@ -1,0 +1,61 @@
+"""The example files in config/ are the defaults, complete, and accepted as they are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from clm.errors import InvalidInput
+from clm.policies import ModelPolicy
+from clm.settings import Settings
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+def names(model: BaseModel) -> dict[str, Any]:
+    """Every field's name, as a tree."""
+    found: dict[str, Any] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        found[name] = names(value) if isinstance(value, BaseModel) else None
+    return found
+
+
+def names_in(tree: dict[str, Any]) -> dict[str, Any]:
+    return {name: names_in(value) if isinstance(value, dict) else None for name, value in tree.items()}
+
+
+def test_the_example_policy_shows_every_value_at_its_default() -> None:
+    tree = yaml.safe_load((CONFIG / "policy.yaml").read_text())
+    assert ModelPolicy.model_validate(tree) == ModelPolicy()
+    assert names_in(tree) == names(ModelPolicy())
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"CLM_{name.upper()}", raising=False)
+    return tmp_path
+
+
+def test_the_example_settings_change_nothing_until_something_is_uncommented(home: Path) -> None:
+    before = Settings.load(home=home)
+    (home / "config.yaml").write_text((CONFIG / "config.yaml").read_text())
+    assert Settings.load(home=home) == before
+
+
+def test_every_setting_is_in_the_example_at_its_default(home: Path) -> None:
+    before = Settings.load(home=home)
+    text = re.sub(r"^# (?=[a-z_]+: )", "", (CONFIG / "config.yaml").read_text(), flags=re.MULTILINE)
+    assert set(yaml.safe_load(text)) == set(Settings.model_fields) - {"home"}
+    (home / "config.yaml").write_text(text)
+    assert Settings.load(home=home).model_copy(update={"threads": before.threads}) == before
+
+
+def test_a_misspelt_setting_is_refused_with_the_nearest_name(home: Path) -> None:
+    (home / "config.yaml").write_text("gatewayport: 9081\n")
+    with pytest.raises(InvalidInput, match=r"no setting 'gatewayport'. Did you mean 'gateway_port'\?"):
+        Settings.load(home=home)
