@@ -47,7 +47,7 @@ def anchor(database: Database, paths: Paths) -> Head | None:
             if known and repository.hash_at(session, known[-1].sequence) != known[-1].hash:
                 raise TamperedArtifact(
                     f"Audit entry {known[-1].sequence} was signed, and is gone or another one now: "
-                    "entries were cut off or written anew, or an old database was put back. `clm audit verify` tells where."
+                    "entries were cut off or written anew, or an old database was put back; see `clm audit verify`."
                 )
         if newest is None or (known and known[-1].sequence == newest.sequence):
             return None

@@ -1,0 +1,261 @@
+"""Release bundles: one signed folder per release, named by the digest of its manifest.
+
+releases/<release_id>/
+  manifest.json              what it is made of, with the SHA-256 of every other file
+  experts/<task>/            PEFT layout
+  features/<task>.safetensors    router features, to fit the router again when a task is added
+  router/  tokenizer/        tokenizer with chat template, from the base
+  lineage/<task>.json        what made that task's expert; carried over while the expert stays
+  model.sig                  signature over all of it
+
+The same inputs give the same release_id: a manifest holds no times, no update ids and no paths of this machine.
+"""
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clm.core.files import adopt_folder, read_json, sync_file, sync_folder, write_bytes
+from clm.core.hashing import canonical_json, sha256_file, sha256_folder, sha256_text, short
+from clm.errors import InvalidInput, TamperedArtifact
+from clm.records import Composition, Json
+from clm.registry import signing
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_TASK = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a task's name becomes a folder's name
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+)  # fmt: skip
+_VOLATILE = frozenset(
+    {"at", "created_at", "started_at", "finished_at", "seconds", "tokens_per_second", "update_id", "path", "reused"}
+)
+_UNFINISHED = ".new-"
+_ABANDONED_AFTER = 3600.0  # seconds
+
+
+@dataclass(frozen=True)
+class BundleSpec:
+    """What goes into a release.
+
+    `lineage` tells how this composition came to be: `task`, `parent` (release id), `snapshot`, `policy`,
+    `scores` {task: {"score", "n", "metric", "suite_hash", …}} and `gate` {"verdict", "reason", …}.
+    `expert_lineage` tells per task what made its expert: record ids, mixture, snapshot, training policy, base.
+    """
+
+    model: str
+    base_reference: str
+    base_hash: str
+    base_path: Path
+    experts: Mapping[str, Path]
+    features: Mapping[str, Path]
+    router: Path | None
+    generation: Json
+    lineage: Json = field(default_factory=dict[str, object])
+    expert_lineage: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    release_id: str
+    path: Path
+    manifest: Json
+
+
+@dataclass(frozen=True)
+class BundlePaths:
+    """Where a release's parts lie, each with its content hash."""
+
+    release_id: str
+    base_hash: str
+    experts: dict[str, tuple[str, Path]]
+    features: dict[str, tuple[str, Path]]
+    router: tuple[str, Path] | None
+    lineage: dict[str, Path]
+    manifest: Json
+
+    @property
+    def composition(self) -> Composition:
+        return composition_of(self.manifest)
+
+
+def composition_of(manifest: Json) -> Composition:
+    router = manifest["router"]
+    experts = {task: part["hash"] for task, part in manifest["experts"].items()}
+    return Composition(manifest["base"]["hash"], experts, router["hash"] if router else None)
+
+
+def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
+    """Copies, describes, signs; then moves the folder to its address at once. A second call finds it there.
+
+    Raises InvalidInput where the parts don't fit together, TamperedArtifact where the bundle that is there is broken.
+    """
+    _check(spec)
+    releases.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(releases)
+    with tempfile.TemporaryDirectory(dir=releases, prefix=_UNFINISHED) as temporary:
+        content = Path(temporary) / "content"
+        manifest = _copy_parts(spec, content)
+        text = canonical_json(manifest)
+        if str(releases.parent) in text:
+            raise InvalidInput(
+                f"The lineage of a release of {spec.model!r} names a path of this machine; leave it out."
+            )
+        release_id = sha256_text(text)
+        final = releases / release_id
+        if not final.exists():
+            write_bytes(content / MANIFEST, text.encode())
+            signing.sign(content, keys)
+            for path in content.rglob("*"):
+                sync_folder(path) if path.is_dir() else sync_file(path)
+            sync_folder(content)
+            adopt_folder(content, final)
+    verify_bundle(final, keys)
+    return Bundle(release_id, final, manifest)
+
+
+def verify_bundle(path: Path, keys: Path) -> Json:
+    """Returns the manifest. Raises TamperedArtifact for a changed, missing or extra file, or a bad signature."""
+    manifest = _read_manifest(path)
+    expected: dict[str, str] = manifest["files"]
+    odd = [p.name for p in path.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir())]
+    if odd:
+        raise TamperedArtifact(f"Release {short(path.name)} holds links or devices ({', '.join(odd[:3])}).")
+    found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST, signing.SIGNATURE}
+    for name in sorted(expected.keys() | found):
+        if name not in found:
+            problem = "is missing"
+        elif name not in expected:
+            problem = "does not belong to it"
+        elif sha256_file(path / name) != expected[name]:
+            problem = "was changed"
+        else:
+            continue
+        raise TamperedArtifact(
+            f"Release {short(path.name)} does not verify: {name} {problem}. It is not loaded; restore its backup.",
+            file=name,
+        )
+    signing.verify(path, keys)
+    return manifest
+
+
+def load_bundle(path: Path) -> BundlePaths:
+    """Reads what a release is made of. Checks the manifest against the release id only; see `verify_bundle`."""
+    manifest = _read_manifest(path)
+    router = manifest["router"]
+    return BundlePaths(
+        release_id=path.name,
+        base_hash=manifest["base"]["hash"],
+        experts={task: (part["hash"], path / part["path"]) for task, part in manifest["experts"].items()},
+        features={task: (part["hash"], path / part["path"]) for task, part in manifest["features"].items()},
+        router=(router["hash"], path / router["path"]) if router else None,
+        lineage={task: _lineage_file(path, task) for task in manifest["experts"]},
+        manifest=manifest,
+    )
+
+
+def read_lineage(path: Path) -> dict[str, Json]:
+    """Per task, what made its expert: the next release carries over what it does not train again."""
+    return {task: read_json(file) for task, file in load_bundle(path).lineage.items()}
+
+
+def _lineage_file(path: Path, task: str) -> Path:
+    return path / "lineage" / f"{task}.json"
+
+
+def _read_manifest(path: Path) -> Json:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise TamperedArtifact(f"{path} holds no {MANIFEST}, so it is no release (or was damaged).", file=MANIFEST)
+    if sha256_file(file) != path.name:
+        raise TamperedArtifact(f"Release {short(path.name)} does not verify: {MANIFEST} was changed.", file=MANIFEST)
+    return read_json(file)
+
+
+def _check(spec: BundleSpec) -> None:
+    tasks = spec.experts.keys()
+    for task in tasks:
+        if not _TASK.fullmatch(task):
+            raise InvalidInput(f"{task!r} can't name a task: use a-z, 0-9, '-' and '_'.", field="task")
+    if spec.features.keys() != tasks or spec.expert_lineage.keys() != tasks:
+        raise InvalidInput(
+            f"A release needs features and lineage for each expert. Experts: {sorted(tasks)}, "
+            f"features: {sorted(spec.features)}, lineage: {sorted(spec.expert_lineage)}."
+        )
+    if bool(tasks) != (spec.router is not None):
+        raise InvalidInput("A release with experts needs a router, and one without experts has none.")
+    for name, value in [("lineage", spec.lineage), *spec.expert_lineage.items()]:
+        _refuse_volatile(value, name)
+
+
+def _refuse_volatile(value: object, where: str) -> None:
+    """Times, durations and paths differ from run to run: with them the same inputs would give another release."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in _VOLATILE and isinstance(item, str | int | float):
+                raise InvalidInput(
+                    f"{where}.{key} differs from run to run, so it can't be part of a release's lineage."
+                )
+            _refuse_volatile(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_volatile(item, where)
+
+
+def _copy_parts(spec: BundleSpec, content: Path) -> Json:
+    """Copies all parts into `content` and describes what was copied (not what lay there before)."""
+    for task, folder in spec.experts.items():
+        _copy_folder(folder, content / "experts" / task)
+        _copy_file(spec.features[task], content / "features" / f"{task}.safetensors")
+        write_bytes(_lineage_file(content, task), canonical_json(spec.expert_lineage[task]).encode())
+    if spec.router is not None:
+        _copy_folder(spec.router, content / "router")
+    for name in _TOKENIZER_FILES:
+        if (spec.base_path / name).is_file():
+            _copy_file(spec.base_path / name, content / "tokenizer" / name)
+    if not (content / "tokenizer").is_dir():
+        raise InvalidInput(f"The base {spec.base_reference!r} has no tokenizer files in {spec.base_path}.")
+    tasks = sorted(spec.experts)
+    reference = Path(spec.base_reference)
+    return {
+        "format": FORMAT,
+        "model": spec.model,
+        "base": {"reference": reference.name if reference.is_absolute() else str(reference), "hash": spec.base_hash},
+        "experts": {t: {"hash": sha256_folder(content / f"experts/{t}"), "path": f"experts/{t}"} for t in tasks},
+        "features": {
+            t: {"hash": sha256_file(content / f"features/{t}.safetensors"), "path": f"features/{t}.safetensors"}
+            for t in tasks
+        },
+        "router": {"hash": sha256_folder(content / "router"), "path": "router"} if spec.router else None,
+        "generation": spec.generation,
+        "lineage": spec.lineage,
+        "files": {str(p.relative_to(content)): sha256_file(p) for p in sorted(content.rglob("*")) if p.is_file()},
+    }
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copies the files of a folder. A copy, not a hard link: damage to an artifact must not reach every release."""
+    if not source.is_dir():
+        raise InvalidInput(f"{source} is not a folder; the artifact is missing.")
+    for file in sorted(source.rglob("*")):
+        if not file.is_dir():
+            _copy_file(file, target / file.relative_to(source))
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if source.is_symlink() or not source.is_file():
+        raise InvalidInput(f"{source} is missing or not a plain file.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _remove_abandoned(releases: Path) -> None:
+    """A killed process leaves its unfinished folder behind."""
+    for folder in releases.glob(f"{_UNFINISHED}*"):
+        if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+            shutil.rmtree(folder, ignore_errors=True)
