@@ -8,7 +8,7 @@ from clm import __version__
 from clm.catalog.tables import Model
 from clm.policies import ModelPolicy
 from clm.records import Evaluation, GateVerdict, Json, Mixture, Snapshot, Trained
-from clm.registry.bundle import BundlePaths, BundleSpec
+from clm.registry.bundle import BundlePaths, BundleSpec, read_lineage
 from clm.settings import Paths
 
 
@@ -28,8 +28,8 @@ def describe(
         "parent": champion.release_id,
         "snapshot": asdict(snapshot),
         "mixture": _numbers(mixture),
+        "policy": policy.model_dump(mode="json"),
         "training": {
-            "policy": policy.training.model_dump(mode="json"),
             "steps": trained.steps,
             "tokens": trained.tokens,
             "final_loss": trained.final_loss,
@@ -54,7 +54,9 @@ def bundle_spec(
         "snapshot": lineage["snapshot"],
         "mixture": lineage["mixture"],
         "record_ids": list(mixture.record_ids),
-        "parent": champion.release_id,
+        "parent_release": champion.release_id,
+        "training": lineage["training"],
+        "base_hash": champion.base_hash,
     }
     router = trained.composition.router_hash
     return BundleSpec(
@@ -63,17 +65,17 @@ def bundle_spec(
         base_hash=champion.base_hash,
         base_path=paths.bases / champion.base_hash,
         experts={
-            **{name: expert.path for name, expert in champion.experts.items()},
+            **{name: path for name, (_, path) in champion.experts.items()},
             trained.task: paths.experts / trained.expert_hash,
         },
         features={
-            **{name: item.path for name, item in champion.features.items()},
+            **{name: path for name, (_, path) in champion.features.items()},
             trained.task: paths.features / f"{trained.features_hash}.safetensors",
         },
         router=paths.routers / router if router else None,
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
-        expert_lineage={**champion.expert_lineage, trained.task: own},
+        expert_lineage={**read_lineage(paths.releases / champion.release_id), trained.task: own},
     )
 
 

@@ -8,6 +8,7 @@ from clm.core.caller import Caller
 from clm.core.clock import now
 from clm.core.database import Database
 from clm.core.running import read_state
+from clm.deployment import repository as rows
 from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
@@ -34,22 +35,17 @@ class Delivery:
 
     def tick(self) -> None:
         with self._database.read() as session:
-            rollouts = deployment.rollouts_under_way(session)
+            rollouts = rows.rollouts_under_way(session)
         for rollout in rollouts:
             self._advance(rollout)
 
     def _advance(self, rollout: RolloutRow) -> None:
         ready, objection = self._readiness(rollout)
         with self._database.transaction() as session:
-            if objection:
-                deployment.refuse(session, WORKER, rollout.id, objection)
-                changed = True
-            else:
-                candidate = monitoring.window(session, rollout.release_id, rollout.step_started_at)
-                baseline = monitoring.window(session, rollout.baseline, rollout.step_started_at)
-                changed = deployment.tick(session, WORKER, rollout.id, candidate, baseline, ready, now()) is not None
-        if changed:
-            routes.project_routes(self._database, self._settings)
+            candidate = monitoring.window(session, rollout.release_id, rollout.step_started_at)
+            baseline = monitoring.window(session, rollout.baseline, rollout.step_started_at)
+            deployment.tick(session, WORKER, rollout.id, candidate, baseline, ready, now(), objection)
+        routes.project_routes(self._database, self._settings)
 
     def _readiness(self, rollout: RolloutRow) -> tuple[bool, str | None]:
         """Whether the candidate may get traffic, or a sentence why it never will."""
@@ -93,8 +89,7 @@ class Delivery:
     def mirror_aliases(self) -> None:
         """Follows champion and challenger in MLflow. A tracker that is down never holds anything up."""
         with self._database.read() as session:
-            rows = deployment.list_deployments(session)
-            for row in rows:
+            for row in rows.list_deployments(session):
                 wanted = (row.champion, row.candidate)
                 if self._aliases.get(row.model) == wanted:
                     continue

@@ -13,6 +13,7 @@ from clm.core.caller import Caller
 from clm.core.clock import now
 from clm.core.database import Database
 from clm.core.hashing import short
+from clm.deployment import repository as rollouts
 from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.errors import InvalidInput
@@ -65,7 +66,7 @@ class Work:
     def snapshot(self, update_id: str) -> Done[Snapshot]:
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
-            update.champion = deployment.get(session, update.model).champion
+            update.champion = rollouts.get_deployment(session, update.model).champion
             catalog.close_suite(session, update.model, update.task)
             model, task = update.model, update.task
         snapshot = self._store.snapshot(model)
@@ -75,7 +76,7 @@ class Work:
 
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         task, policy, champion = self._task_policy_champion(update_id)
-        lineage = champion.expert_lineage.get(task)
+        lineage = bundles.read_lineage(self._paths.releases / champion.release_id).get(task)
         mixture = self._store.build_mixture(
             snapshot,
             task,
@@ -99,9 +100,9 @@ class Work:
             "task": task,
             "mixture": mixture.path,
             "policy": policy.training.model_dump(mode="json"),
-            "init_expert": str(start.path) if start else None,
-            "other_experts": {name: e.hash for name, e in champion.experts.items() if name != task},
-            "other_features": {name: str(p.path) for name, p in champion.features.items() if name != task},
+            "init_expert": str(start[1]) if start else None,
+            "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
+            "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
             "experts_dir": str(self._paths.experts),
             "features_dir": str(self._paths.features),
             "routers_dir": str(self._paths.routers),
@@ -121,7 +122,7 @@ class Work:
         )
         detail = {"expert": trained.expert_hash, "router": made["router_hash"], "steps": trained.steps,
                   "tokens": trained.tokens, "seconds": round(trained.seconds, 1), "loss": trained.final_loss,
-                  "started_from": start.hash if start else "fresh"}  # fmt: skip
+                  "started_from": start[0] if start else "fresh"}  # fmt: skip
         message = (f"Expert {short(trained.expert_hash)} after {trained.steps} steps in {trained.seconds:.0f} s, "
                    f"loss {trained.final_loss:.3f}.")  # fmt: skip
         return trained, detail, message
@@ -135,20 +136,22 @@ class Work:
             raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model)
+        where = {name: path for name, (_, path) in champion.experts.items()}
+        where[task] = self._paths.experts / trained.expert_hash
         router = trained.composition.router_hash
-        candidate = {
-            "experts": {
-                name: {"hash": expert, "path": str(self._paths.experts / expert)}
-                if name == task
-                else {"hash": expert, "path": str(champion.experts[name].path)}
-                for name, expert in trained.composition.experts.items()
-            },
-            "router": {"hash": router, "path": str(self._paths.routers / router)} if router else None,
-        }
         job = {
             "base": str(self._paths.bases / champion.base_hash),
             "base_hash": champion.base_hash,
-            "compositions": {"champion": champion.as_job(), "candidate": candidate},
+            "compositions": {
+                "champion": _as_job(
+                    champion.composition,
+                    where={n: p for n, (_, p) in champion.experts.items()},
+                    router=champion.router[1] if champion.router else None,
+                ),
+                "candidate": _as_job(
+                    trained.composition, where, router=self._paths.routers / router if router else None
+                ),
+            },
             "suites": str(self._store.write_suites(snapshot, folder / "suites.parquet", tasks=sorted(learnt))),
             "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
             "max_new_tokens": policy.generation.max_new_tokens,
@@ -238,7 +241,7 @@ class Work:
         told = 0
         while True:
             with self._database.read() as session:
-                rollout = deployment.get_rollout(session, rollout_id)
+                rollout = rollouts.get_rollout(session, rollout_id)
             for verdict in rollout.verdicts[told:]:
                 log.write(self.folder(update_id), "rollout", f"{verdict['verdict']}: {verdict['reason']}")
             told = len(rollout.verdicts)
@@ -254,3 +257,11 @@ class Work:
             raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
         champion = bundles.load_bundle(self._paths.releases / update.champion)
         return update.task, ModelPolicy.model_validate(update.policy), champion
+
+
+def _as_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
+    """A composition with the places of its parts, as the evaluation job reads it."""
+    return {
+        "experts": {name: {"hash": expert, "path": str(where[name])} for name, expert in composition.experts.items()},
+        "router": {"hash": composition.router_hash, "path": str(router)} if router else None,
+    }

@@ -1,0 +1,105 @@
+"""The control plane's HTTP service: `/api/v1`, events and the dashboard. `python -m clm.app`. Never imports torch."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from clm import __version__
+from clm.audit import endpoints as audit
+from clm.catalog import endpoints as catalog
+from clm.core import http, stream
+from clm.core.database import Database
+from clm.deployment import endpoints as deployment
+from clm.deployment import repository as deployments
+from clm.errors import NotFound
+from clm.ingest import endpoints as ingest
+from clm.orchestration import endpoints as updates
+from clm.overview import endpoints as overview
+from clm.registry import endpoints as registry
+from clm.registry.schemas import Alias
+from clm.settings import Settings
+
+DASHBOARD = Path(__file__).parent / "dashboard"
+# Mantine sets style attributes and one <style> element; scripts come from our own files alone.
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+health = APIRouter(tags=["health"])
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
+    http.install(app, settings, database)
+    for router in (overview.router, catalog.router, ingest.router, updates.router, deployment.router, stream.router):
+        app.include_router(router)
+    app.include_router(audit.router, prefix="/api/v1")
+    app.include_router(registry.create_router(_aliases), prefix="/api/v1")
+    app.include_router(health)
+    _add_dashboard(app)
+    return app
+
+
+@health.get("/healthz")
+def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok", "version": __version__}
+
+
+@health.get("/readyz")
+def readyz(database: http.DatabaseDep) -> dict[str, str]:
+    """The database answers."""
+    with database.read() as session:
+        session.execute(text("SELECT 1"))
+    return {"status": "ready"}
+
+
+def _aliases(session: Session) -> Mapping[str, Alias]:
+    aliases: dict[str, Alias] = {}
+    for row in deployments.list_deployments(session):
+        if row.previous:
+            aliases[row.previous] = "previous"
+        if row.candidate:
+            aliases[row.candidate] = "candidate"
+        aliases[row.champion] = "champion"
+    return aliases
+
+
+def _add_dashboard(app: FastAPI) -> None:
+    """Serves the built files; every other path that is not the API's is one of the dashboard's own pages."""
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def dashboard(request: Request, path: str) -> Response:
+        if path.startswith("api/"):
+            raise NotFound(f"There is no {request.method} /{path}. The API is described at /openapi.json.")
+        if not (DASHBOARD / "index.html").exists():
+            raise NotFound("The dashboard is not built. `make setup` builds it.")
+        file = (DASHBOARD / path).resolve()
+        if not file.is_relative_to(DASHBOARD) or not file.is_file():
+            file = DASHBOARD / "index.html"
+        hashed = file.parent.name == "assets"  # its name changes with its content
+        cache = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        return FileResponse(file, headers={**SECURITY, "Cache-Control": cache})
+
+
+def main() -> None:
+    import uvicorn
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings.load()
+    settings.paths.create()
+    database = Database(settings.database)
+    database.migrate()
+    uvicorn.run(create_app(settings, database), host=settings.host, port=settings.api_port, access_log=False,
+                timeout_graceful_shutdown=3)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clm.cli.context import here
+from clm.cli.output import Format, Output, show_fields
+
+export_app = typer.Typer(help="Export descriptions for other programs.", no_args_is_help=True)
+_MODULES = {"api": "clm.app", "gateway": "clm.serving.gateway", "engine": "clm.serving.engine", "worker": "clm.worker"}
+
+
+def up() -> None:
+    """Start API, worker, gateway, engine and dashboard as one process tree; Ctrl-C stops them all."""
+    import signal
+
+    from clm.cli.supervisor import Supervisor
+
+    here.database.close()  # migrates before the services start
+    with Supervisor(here.settings, say=typer.echo) as running:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: running.ask_to_stop())
+        typer.echo(f"Dashboard  {running.settings.api_url}\nOpenAI API {running.settings.gateway_url}/v1\n"
+                   "Ctrl-C stops everything.")  # fmt: skip
+        running.wait()
+    typer.echo("Stopped.")
+
+
+def status(output: Output = Format.table) -> None:
+    """Show what runs on this home. Exit code 1: nothing does."""
+    from clm.cli.running import read_state
+
+    state = read_state(here.settings.paths)
+    if state is None:
+        typer.echo(f"Nothing runs on {here.settings.home}. `clm up` starts everything.")
+        raise typer.Exit(1)
+    fields: dict[str, Any] = {"home": str(here.settings.home), "since": state["at"], **state["services"]}
+    show_fields(fields, output)
+
+
+def run_alone(name: str) -> Callable[[], None]:
+    def run() -> None:
+        import runpy
+
+        runpy.run_module(_MODULES[name], run_name="__main__", alter_sys=True)
+
+    return run
+
+
+def demo(
+    serve: Annotated[bool, typer.Option(help="Keep the dashboard open at the end.")] = True,
+    report: Annotated[Path | None, typer.Option(help="Write what happened to this JSON file.")] = None,
+) -> None:
+    """Play the whole story on a real language model, live in the dashboard."""
+    from clm.demo.story import play
+
+    raise typer.Exit(play(here.settings, serve=serve, report=report))
+
+
+@export_app.command()
+def openapi() -> None:
+    """Print the API's OpenAPI description."""
+    import json
+
+    from clm.app import create_app
+
+    typer.echo(json.dumps(create_app(here.settings, here.database).openapi(), indent=2, sort_keys=True))

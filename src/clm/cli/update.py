@@ -1,0 +1,145 @@
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clm.cli.context import here
+from clm.cli.data import Model
+from clm.cli.output import Format, Output, show_fields, show_rows
+
+if TYPE_CHECKING:
+    from clm.orchestration.schemas import UpdateOut
+
+app = typer.Typer(help="Updates: runs of the cycle.", no_args_is_help=True)
+EXIT_CODES = {"succeeded": 0, "rejected": 2, "inconclusive": 2, "rolled-back": 2}
+
+
+@app.command()
+def start(
+    task: str,
+    model: Model = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 2: the gate said no.")] = False,
+    rollout: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Update the model with a task's new data."""
+    from clm.cli.running import read_state
+    from clm.errors import unknown_name
+    from clm.orchestration import service
+
+    if rollout not in (None, "canary", "blue-green"):
+        raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
+    with here.database.transaction() as session:
+        update = service.create_update(session, here.caller, model=here.model(model), task=task, rollout_kind=rollout)
+    running = read_state(here.settings.paths) is not None
+    if not wait:
+        hint = "" if running else " It starts with `clm up`, which is not running."
+        typer.echo(f"Update {update.id} is queued.{hint} Follow it: clm update logs {update.id} --follow")
+        return
+    with nullcontext() if running else _own_worker():
+        if not running and update.policy["rollout"]["kind"] == "canary":
+            typer.echo("A canary needs traffic, and nothing serves on this home: it will wait at its first step. "
+                       "Start `clm up` in another terminal, or use --rollout blue-green.", err=True)  # fmt: skip
+        ended = follow(update.id, quiet=output is not Format.table)
+    if output is not Format.table:
+        show_fields(ended.model_dump(mode="json"), output)
+    raise typer.Exit(EXIT_CODES.get(ended.state, 1))
+
+
+def _own_worker() -> Any:
+    """No process tree runs on this home: a worker of our own does this update, and ends with it."""
+    from clm.cli.services import SERVICES
+    from clm.cli.supervisor import Supervisor
+
+    return Supervisor(here.settings, tuple(s for s in SERVICES if s.name == "worker"), say=lambda _: None)
+
+
+def follow(update_id: str, *, quiet: bool = False) -> "UpdateOut":
+    """Prints an update's log and progress until it ends."""
+    from clm.orchestration import log, service
+    from clm.orchestration.views import update_out
+
+    folder = here.settings.paths.updates / update_id
+    shown = 0
+    told: tuple[str, int] | None = None
+    while True:
+        with here.database.read() as session:
+            update = update_out(session, service.get_update(session, update_id))
+        for line in log.read(folder, shown):
+            shown = line["n"]
+            if not quiet:
+                typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
+        if update.state in service.ENDED:
+            if not quiet:
+                typer.echo(f"Update {update.id} {update.state}: {update.outcome}")
+            return update
+        told = told if quiet else _tell_progress(update, told)
+        time.sleep(0.3)
+
+
+def _tell_progress(update: "UpdateOut", told: tuple[str, int] | None) -> tuple[str, int] | None:
+    """One line per quarter of a stage's steps."""
+    now = update.progress
+    if now is None or not now.steps or now.step is None:
+        return told
+    mark = (now.stage, 4 * now.step // now.steps)
+    if mark != told and now.eta_seconds is not None:
+        typer.echo(f"          {now.stage:<9} {now.step}/{now.steps}, {now.eta_seconds:.0f} s to go")
+    return mark
+
+
+@app.command("list")
+def list_(
+    model: Model = None,
+    state: Annotated[str | None, typer.Option(help="Such as running or rejected.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    output: Output = Format.table,
+) -> None:
+    """List updates, newest first."""
+    from clm.orchestration import service
+    from clm.orchestration.views import update_out
+
+    with here.database.read() as session:
+        updates = service.list_updates(session, model=model, state=state, limit=limit)
+        rows = [update_out(session, update).model_dump(mode="json") for update in updates]
+    columns = {"id": "UPDATE", "model": "MODEL", "task": "TASK", "state": "STATE", "stage": "STAGE",
+               "release_number": "RELEASE", "outcome": "OUTCOME"}  # fmt: skip
+    show_rows(rows, output, columns, "No update yet. `clm update start TASK` starts one.")
+
+
+@app.command()
+def show(update_id: str, output: Output = Format.table) -> None:
+    """Show one update: stages, verdict, outcome."""
+    from clm.orchestration import service
+    from clm.orchestration.views import update_out
+
+    with here.database.read() as session:
+        update = update_out(session, service.get_update(session, update_id))
+    show_fields(update.model_dump(mode="json"), output)
+
+
+@app.command()
+def logs(
+    update_id: str, follow_: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends.")] = False
+) -> None:
+    """Print an update's log."""
+    from clm.orchestration import log, service
+
+    if follow_:
+        follow(update_id)
+        return
+    with here.database.read() as session:
+        service.get_update(session, update_id)
+    for line in log.read(here.settings.paths.updates / update_id):
+        typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
+
+
+@app.command()
+def cancel(update_id: str) -> None:
+    """Cancel an update that has not reached its rollout."""
+    from clm.orchestration import service
+
+    with here.database.transaction() as session:
+        state = service.request_cancel(session, here.caller, update_id).state
+    typer.echo(f"Update {update_id} is {state}.")

@@ -1,0 +1,82 @@
+from typing import Literal
+
+from clm.core.schemas import Schema, Time
+from clm.orchestration.schemas import UpdateOut
+from clm.records import Metric
+
+Level = Literal["ok", "attention", "problem", "empty"]
+
+
+class CellOut(Schema):
+    release_id: str | None
+    number: int | None
+    update_id: str | None
+    suite_hash: str
+    score: float
+    n: int
+    misrouted: int
+    state: Literal["released", "rejected"]
+
+
+class LedgerTaskOut(Schema):
+    task: str
+    metric: Metric
+    cells: list[CellOut]
+    best: float | None
+    first: float | None
+    previous: float | None
+    current: float | None
+
+
+class LedgerOut(Schema):
+    model: str
+    tasks: list[LedgerTaskOut]
+    average_performance: float | None
+    backward_transfer: float | None
+    forgetting: float | None
+    as_of: Time | None
+
+
+class Verdict(Schema):
+    level: Level
+    sentence: str
+
+
+class ReleaseRef(Schema):
+    release_id: str
+    number: int
+
+
+class Serving(Schema):
+    champion: ReleaseRef
+    previous: ReleaseRef | None
+    candidate: ReleaseRef | None
+    candidate_share: float
+
+
+class Attention(Schema):
+    level: Literal["attention", "problem"]
+    sentence: str
+    link: str
+
+
+class HomeEvent(Schema):
+    sequence: int
+    at: Time
+    actor: str
+    action: str
+    object_kind: str
+    object_id: str
+    sentence: str
+
+
+class Overview(Schema):
+    as_of: Time
+    verdict: Verdict
+    models: list[str]
+    model: str | None
+    serving: Serving | None
+    ledger: LedgerOut | None
+    running_update: UpdateOut | None
+    attention: list[Attention]
+    events: list[HomeEvent]

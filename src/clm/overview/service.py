@@ -1,0 +1,172 @@
+"""Views across the stages: what an operator wants to know in ten seconds. Reads only."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from clm.audit import repository as audit
+from clm.audit.tables import AuditEntry
+from clm.catalog import service as catalog
+from clm.core.clock import now
+from clm.core.hashing import short
+from clm.deployment import repository as deployments
+from clm.deployment.tables import Deployment
+from clm.evaluation import repository as scores
+from clm.evaluation.ledger import Ledger, ReleaseFact, build_ledger
+from clm.orchestration import service as updates
+from clm.orchestration.tables import Update
+from clm.orchestration.views import update_out
+from clm.overview.schemas import (
+    Attention,
+    HomeEvent,
+    LedgerOut,
+    Overview,
+    ReleaseRef,
+    Serving,
+    Verdict,
+)
+from clm.records import Release
+from clm.registry import service as registry
+
+RECENT = timedelta(days=1)  # how long an ended update asks for attention
+_SAYS = {
+    "model.create": "Model created",
+    "task.add": "Task added",
+    "batch.commit": "Data taken in",
+    "update.create": "Update asked for",
+    "update.succeeded": "Update succeeded",
+    "update.rejected": "Gate said no",
+    "update.inconclusive": "Gate could not tell",
+    "update.rolled-back": "Update rolled back",
+    "update.failed": "Update failed",
+    "update.cancel": "Cancelling asked for",
+    "update.cancelled": "Update cancelled",
+    "release.register": "Release registered",
+    "release.mirror": "Release mirrored to the tracker",
+    "deployment.create": "First release serves",
+    "deployment.rollback": "Rolled back",
+    "rollout.start": "Rollout begins",
+    "rollout.ready": "Candidate gets its first traffic",
+    "rollout.step-on": "Rollout moves on",
+    "rollout.roll-back": "Rollout rolled back",
+    "rollout.promote": "Candidate promoted",
+    "rollout.abort": "Rollout aborted",
+    "rollout.pause": "Rollout paused",
+    "rollout.resume": "Rollout goes on",
+}
+
+
+def ledger_of(session: Session, model: str) -> Ledger:
+    catalog.get_model(session, model)
+    facts = [
+        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
+        for r in registry.list_releases(session, model)
+    ]
+    champion = deployments.get_deployment(session, model).champion
+    return build_ledger(model, scores.ledger_rows(session, model), facts, champion)
+
+
+def overview(session: Session, model: str | None) -> Overview:
+    """Raises NotFound for an unknown model; without a name, the model that was updated last."""
+    names = [m.name for m in catalog.list_models(session)]
+    chosen = catalog.get_model(session, model).name if model else _latest(session, names)
+    events = [_event(entry) for entry in audit.page(session, before=None, limit=10)]
+    if chosen is None:
+        verdict = Verdict(level="empty", sentence="No model yet. `clm model create NAME` makes the first one.")
+        return Overview(as_of=now(), verdict=verdict, models=[], model=None, serving=None, ledger=None,
+                        running_update=None, attention=[], events=events)  # fmt: skip
+    deployment = deployments.get_deployment(session, chosen)
+    releases = {r.release_id: r for r in registry.list_releases(session, chosen)}
+    serving = _serving(deployment, releases)
+    running = next(iter(updates.under_way(session, chosen)), None)
+    ledger = ledger_of(session, chosen)
+    attention = _attention(session, deployment, ledger)
+    return Overview(
+        as_of=now(),
+        verdict=_verdict(chosen, serving, running, attention),
+        models=names,
+        model=chosen,
+        serving=serving,
+        ledger=LedgerOut.model_validate(ledger),
+        running_update=update_out(session, running) if running else None,
+        attention=attention,
+        events=events,
+    )
+
+
+def _latest(session: Session, names: list[str]) -> str | None:
+    newest = updates.list_updates(session, limit=1)
+    return newest[0].model if newest else (names[-1] if names else None)
+
+
+def _serving(deployment: Deployment, releases: dict[str, Release]) -> Serving:
+    def reference(release_id: str | None) -> ReleaseRef | None:
+        return ReleaseRef(release_id=release_id, number=releases[release_id].number) if release_id else None
+
+    champion = releases[deployment.champion]
+    return Serving(
+        champion=ReleaseRef(release_id=champion.release_id, number=champion.number),
+        previous=reference(deployment.previous),
+        candidate=reference(deployment.candidate),
+        candidate_share=deployment.candidate_share,
+    )
+
+
+def _attention(session: Session, deployment: Deployment, ledger: Ledger) -> list[Attention]:
+    """What needs a person, the gravest first."""
+    found: list[Attention] = []
+    if deployment.rollout_id:
+        rollout = deployments.get_rollout(session, deployment.rollout_id)
+        if rollout.state == "paused":
+            found.append(Attention(level="attention", sentence="The rollout is paused.", link="/deployment"))
+    seen: set[str] = set()
+    for update in updates.list_updates(session, model=deployment.model, limit=20):
+        newest_of_task = update.task not in seen
+        seen.add(update.task)
+        if newest_of_task and update.finished_at and now() - update.finished_at < RECENT:
+            found += _about(update)
+    for task in ledger.tasks:
+        if task.current is not None and task.best is not None and task.best - task.current > 0.05:
+            sentence = f"Task {task.task} is at {task.current:.2f}; it was {task.best:.2f} at its best."
+            found.append(Attention(level="attention", sentence=sentence, link="/"))
+    return sorted(found, key=lambda item: item.level != "problem")
+
+
+def _about(update: Update) -> list[Attention]:
+    link = f"/updates/{update.id}"
+    if update.state == "failed":
+        return [Attention(level="problem", sentence=f"Update of {update.task} failed: {update.outcome}", link=link)]
+    if update.state in ("rejected", "inconclusive", "rolled-back"):
+        said = {"rejected": "was rejected by the gate", "inconclusive": "is inconclusive",
+                "rolled-back": "was rolled back"}[update.state]  # fmt: skip
+        sentence = f"Update of {update.task} {said}: {update.outcome}"
+        return [Attention(level="attention", sentence=sentence, link=link)]
+    return []
+
+
+def _verdict(model: str, serving: Serving, running: Update | None, attention: list[Attention]) -> Verdict:
+    parts = [f"Serving {model} v{serving.champion.number}"]
+    if serving.candidate:
+        parts.append(f"{serving.candidate_share:g} % canary v{serving.candidate.number}")
+    if running:
+        parts.append(f"update of {running.task} at {running.stage or 'the start'}")
+    if attention:
+        parts.append(f"{len(attention)} item{'s need' if len(attention) > 1 else ' needs'} you")
+    worst = attention[0].level if attention else "ok"
+    return Verdict(level=worst, sentence=", ".join(parts) + ".")
+
+
+def _event(entry: AuditEntry) -> HomeEvent:
+    says = _SAYS.get(entry.action, entry.action)
+    about = short(entry.object_id) if entry.object_kind == "release" else entry.object_id
+    after = entry.after or {}
+    why = after.get("outcome") or after.get("reason") or entry.reason
+    return HomeEvent(
+        sequence=entry.sequence,
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        object_kind=entry.object_kind,
+        object_id=entry.object_id,
+        sentence=f"{says}: {about}" + (f" – {why}" if why else ""),
+    )
