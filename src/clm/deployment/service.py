@@ -146,7 +146,7 @@ def allowed_actions(deployment: Deployment, row: RolloutRow | None) -> list[dict
     if row is None and deployment.previous:
         possible = ("rollback",)
     no_rollout = "no rollout is under way"
-    why_not = {a: f"the rollout is {row.state}" if row is not None else no_rollout for a in ACTIONS}
+    why_not = dict.fromkeys(ACTIONS, f"the rollout is {row.state}" if row is not None else no_rollout)
     if row is None:
         why_not["rollback"] = "there is no release before this one"
     return [{"action": a, "enabled": a in possible, "reason": None if a in possible else why_not[a]} for a in ACTIONS]
