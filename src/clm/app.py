@@ -18,6 +18,7 @@ from clm.deployment import endpoints as deployment
 from clm.deployment import repository as deployments
 from clm.errors import NotFound
 from clm.ingest import endpoints as ingest
+from clm.monitoring import repository as monitoring
 from clm.orchestration import endpoints as updates
 from clm.overview import endpoints as overview
 from clm.registry import endpoints as registry
@@ -38,9 +39,10 @@ health = APIRouter(tags=["health"])
 def create_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
     http.install(app, settings, database)
-    for router in (overview.router, catalog.router, ingest.router, updates.router, deployment.router, stream.router):
+    for router in (overview.router, catalog.router, ingest.router, updates.router, stream.router):
         app.include_router(router)
     app.include_router(audit.router, prefix="/api/v1")
+    app.include_router(deployment.create_router(monitoring.window), prefix="/api/v1")
     app.include_router(registry.create_router(_aliases), prefix="/api/v1")
     app.include_router(health)
     _add_dashboard(app)

@@ -30,7 +30,7 @@ RECENT = timedelta(minutes=15)  # window of the traffic table where no rollout s
 ModelName = Annotated[str, Path(max_length=63)]
 
 
-def make_router(window: WindowReader) -> APIRouter:
+def create_router(window: WindowReader) -> APIRouter:
     """Routes under /deployments; `window` is clm.monitoring.repository.window."""
     router = APIRouter(tags=["deployments"])
 

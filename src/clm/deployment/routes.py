@@ -7,10 +7,6 @@ again under a file lock, so the file always ends at the newest state, whatever t
      "candidate_state": "warming" | "live" | null, "generation": {"max_new_tokens", "temperature"}}}}
 """
 
-import fcntl
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -19,13 +15,14 @@ from sqlalchemy.orm import Session
 from clm.catalog.service import get_model, policy_of
 from clm.core.database import Database
 from clm.core.files import read_json, write_json
+from clm.core.locks import file_lock
 from clm.deployment.tables import Deployment, RolloutRow
 from clm.settings import Settings
 
 
 def project_routes(database: Database, settings: Settings) -> dict[str, Any]:
     """Writes the routes as the database has them now, if they changed, and returns them. Call it after a commit."""
-    with _alone(settings.paths.run / "routes.lock"):
+    with file_lock(settings.paths.run / "routes.lock"):
         with database.read() as session:
             routes = routes_of(session)
         if not settings.paths.routes.exists() or read_json(settings.paths.routes) != routes:
@@ -51,11 +48,3 @@ def routes_of(session: Session) -> dict[str, Any]:
             "generation": policy_of(model).generation.model_dump(mode="json"),
         }
     return {"revision": revision, "models": models}
-
-
-@contextmanager
-def _alone(lock: Path) -> Generator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # the kernel frees it when we end, however we end
-        yield

@@ -1,28 +1,26 @@
 """Deployments as the API shows them."""
 
-from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from clm.core.schemas import Body, Schema, Time
 from clm.deployment.rollout import Action
 
 
-class ActionBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ActionBody(Body):
     expected_revision: int | None = Field(default=None, description="the revision that was looked at")
     to: str | None = Field(default=None, min_length=4, max_length=64, description="rollback: release id or its start")
     reason: str | None = Field(default=None, max_length=500)
 
 
-class AllowedAction(BaseModel):
+class AllowedAction(Schema):
     action: Action
     enabled: bool
     reason: str | None = Field(description="why it is not possible now")
 
 
-class CheckView(BaseModel):
+class CheckView(Schema):
     name: str
     verdict: str = Field(description="pass | fail | no-data | inconclusive")
     observed: float | None
@@ -30,15 +28,15 @@ class CheckView(BaseModel):
     n: int
 
 
-class VerdictView(BaseModel):
+class VerdictView(Schema):
     step: int
-    at: datetime
+    at: Time
     verdict: str = Field(description="promote | rollback | hold")
     reason: str
     checks: list[CheckView]
 
 
-class RolloutView(BaseModel):
+class RolloutView(Schema):
     id: str
     model: str
     release_id: str
@@ -48,17 +46,17 @@ class RolloutView(BaseModel):
     state: str = Field(description="waiting | running | paused | promoted | aborted | rolled-back")
     step: int = Field(description="index into steps")
     steps: list[float] = Field(description="shares in percent")
-    step_started_at: datetime
+    step_started_at: Time
     verdicts: list[VerdictView]
     allowed_actions: list[Action]
     reason: str | None
     rollback_ms: float | None
     revision: int
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: Time
+    finished_at: Time | None
 
 
-class TrafficView(BaseModel):
+class TrafficView(Schema):
     release_id: str
     share: float = Field(description="percent of the model's requests")
     requests: int
@@ -69,22 +67,22 @@ class TrafficView(BaseModel):
     window_seconds: float
 
 
-class DeploymentView(BaseModel):
+class DeploymentView(Schema):
     model: str
     champion: str
     previous: str | None
     candidate: str | None
     candidate_share: float
     revision: int
-    updated_at: datetime
+    updated_at: Time
     rollout: RolloutView | None
     traffic: list[TrafficView]
     history: list[RolloutView]
     allowed_actions: list[AllowedAction]
-    as_of: datetime
+    as_of: Time
 
 
-class DeploymentList(BaseModel):
+class DeploymentList(Schema):
     items: list[DeploymentView]
 
 

@@ -20,7 +20,7 @@ from clm.core.database import Database, sqlite_url
 from clm.core.events import Event
 from clm.core.files import read_json
 from clm.deployment import repository, service
-from clm.deployment.endpoints import make_router
+from clm.deployment.endpoints import create_router
 from clm.deployment.routes import project_routes
 from clm.deployment.tables import Deployment
 from clm.errors import Conflict, InvalidInput, NotFound
@@ -279,7 +279,7 @@ def test_projections_that_race_end_at_the_newest_state(database: Database, setti
 def client(database: Database, settings: Settings) -> Generator[TestClient]:
     app = FastAPI()
     http.install(app, settings, database)
-    app.include_router(make_router(window), prefix="/api/v1")
+    app.include_router(create_router(window), prefix="/api/v1")
     with TestClient(app) as client:
         yield client
 
