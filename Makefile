@@ -51,8 +51,8 @@ browser: ## Installs Debian's Chromium for the dashboard's tests, when root and 
 	fi
 
 api-client: setup ## Writes the API's description and the dashboard's client types anew, after endpoints have changed.
-	$(BIN)/python -m clm.app --openapi > frontend/api/openapi.json.new
-	mv frontend/api/openapi.json.new frontend/api/openapi.json
+	CLM_HOME="$(CURDIR)/.make/home" $(BIN)/clm export openapi > .make/openapi.json
+	mv .make/openapi.json frontend/api/openapi.json
 	npm --prefix frontend run api
 
 format: setup ## Formats all code and mends what lint can mend.
