@@ -1,0 +1,209 @@
+"""The demo's acts. Each plays one part of the story for real and returns what it saw; `ok`: it went as told."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from clm.core import files, process
+from clm.core.hashing import short
+from clm.demo.clients import Traffic
+from clm.demo.scene import Scene
+from clm.errors import ClmError
+
+Act = dict[str, Any]
+ROWS_FIRST = 150  # of a task's training rows; the rest arrives in act four
+TASKS = ("intent", "details", "facts")
+
+
+def learn(scene: Scene) -> Act:
+    """Three tasks arrive one after the other, each through another door."""
+    doors = {"intent": _by_file, "details": _by_http, "facts": _by_folder}
+    seen: Act = {"ok": True, "tasks": {}}
+    for position, task in enumerate(TASKS, start=1):
+        before = scene.update_ids()
+        rows = first_rows(scene, task)
+        scene.say(f"task {task}: {ROWS_FIRST} rows arrive by {doors[task](scene, task, rows)}")
+        update = scene.new_update(task, before)
+        known = [row for row in scene.prompts if row["task"] in TASKS[:position]]
+        traffic = Traffic(scene.settings.gateway_url, scene.model, known)
+        ended = scene.follow(update["id"], traffic)
+        promoted = ended["state"] == "succeeded" and scene.champion() == ended["release_id"]
+        answers, failed = len(traffic.tally.answers), len(traffic.tally.failures)
+        scene.say(f"{task}: {ended['state']}, {answers} answers to clients, {failed} failed",
+                  "green" if promoted else "red")  # fmt: skip
+        seen["tasks"][task] = {"update": update["id"], "state": ended["state"], "release": ended["release_number"],
+                               "answers": answers, "failed": failed}  # fmt: skip
+        seen["ok"] = seen["ok"] and promoted and not traffic.tally.failures
+    scene.show_ledger()
+    return seen
+
+
+def forget(scene: Scene) -> Act:
+    """The same three tasks, one adapter trained in sequence, offline: what everybody's first fine-tune does."""
+    folder = scene.work / "baseline"
+    folder.mkdir()
+    model = scene.get(f"/models/{scene.model}")
+    job = {
+        "base": str(scene.settings.paths.bases / model["base_hash"]),
+        "base_hash": model["base_hash"],
+        "tasks": [{"task": t, "train": str(scene.work / f"{t}-first.jsonl"),
+                   "heldout": str(scene.work / f"{t}-heldout.jsonl"), "metric": "exact_match"} for t in TASKS],
+        "policy": model["policy"]["training"],
+        "max_new_tokens": model["policy"]["generation"]["max_new_tokens"],
+        "threads": scene.settings.threads,
+        "work": str(folder),
+    }  # fmt: skip
+    files.write_json(folder / "job.json", job)
+    child = process.spawn("clm.demo.baseline", str(folder), log=folder / "process.log")
+    told = 0
+    while child.poll() is None:
+        time.sleep(1)
+        told = _tell_new_lines(scene, folder / "progress.jsonl", told)
+    if child.returncode != 0:
+        raise ClmError(f"The sequential baseline ended with {child.returncode}: {process.tail(folder / 'process.log')}")
+    result = files.read_json(folder / "result.json")
+    lost = -result["backward_transfer"]
+    scene.say("one adapter, trained in sequence; each line is the state after one more task:")
+    for row in result["matrix"]:
+        cells = "  ".join(f"{t} {s:.2f}" for t, s in zip(TASKS, row, strict=False) if s is not None)
+        scene.say(f"  {cells}")
+    kept = scene.get("/ledger", model=scene.model)
+    scene.say(f"sequential fine-tuning lost {lost:.2f} of what it knew; CLM's backward transfer is "
+              f"{kept['backward_transfer']:+.3f}", "green")  # fmt: skip
+    return {"ok": lost >= 0.3 and kept["backward_transfer"] >= -0.02, **result}
+
+
+def poison(scene: Scene) -> Act:
+    """A batch whose labels were exchanged arrives. The gate has to say no."""
+    before, champion = scene.update_ids(), scene.champion()
+    report = scene.send_rows("intent", scene.work / "intent-flipped.jsonl", key="flipped")
+    scene.say(f"{report['accepted']} rows for intent arrive, with labels exchanged", "yellow")
+    update = scene.new_update("intent", before)
+    ended = scene.follow(update["id"], None)
+    stayed = scene.champion() == champion
+    refused = ended["state"] == "rejected" and stayed
+    scene.say(f"{ended['state']}: the champion {'stays' if stayed else 'CHANGED'}", "green" if refused else "red")
+    return {"ok": refused, "update": update["id"], "state": ended["state"], "reason": ended["outcome"]}
+
+
+def fail_live(scene: Scene) -> Act:
+    """A release passes the gate but is bad live: its engine slot has a fault. The canary takes it back."""
+    champion = scene.champion()
+    rest = _write(scene.work / "details-rest.jsonl", _lines(scene, "details")[ROWS_FIRST:])
+    scene.send_rows("details", rest, key="details-rest")
+    update = scene.post("/updates", {"model": scene.model, "task": "details"})
+    scene.say(f"update {update['id']} of details, started by hand")
+    faulty: list[str] = []
+
+    def break_slot(seen: dict[str, Any]) -> None:
+        if not faulty and scene.deployment()["candidate_share"] > 0:
+            _set_fault(scene, seen["release_id"], "error", 1.0)
+            faulty.append(seen["release_id"])
+            scene.say(f"a fault is switched on in the slot of v{seen['release_number']}: it answers nothing", "yellow")
+
+    traffic = Traffic(scene.settings.gateway_url, scene.model, scene.prompts)
+    ended = scene.follow(update["id"], traffic, on_rollout=break_slot)
+    back = ended["state"] == "rolled-back" and scene.champion() == champion
+    scene.say(f"{ended['state']}; {len(traffic.tally.failures)} of {len(traffic.tally.answers)} clients saw a failure",
+              "green" if back else "red")  # fmt: skip
+    ok = back and bool(faulty) and not traffic.tally.failures
+    return {"ok": ok, "update": update["id"], "state": ended["state"], "reason": ended["outcome"],
+            "client_failures": len(traffic.tally.failures)}  # fmt: skip
+
+
+def roll_back(scene: Scene) -> Act:
+    """By hand, while the clients talk."""
+    before = scene.deployment()
+    with Traffic(scene.settings.gateway_url, scene.model, scene.prompts) as traffic:
+        scene.wait_for("the first answers", lambda: len(traffic.tally.answers) >= 8)
+        clicked = time.monotonic()
+        done = scene.post(f"/deployments/{scene.model}:rollback", {"reason": "the demo shows a rollback by hand"})
+        took = (time.monotonic() - clicked) * 1000
+        scene.wait_for("answers after the rollback", lambda: _asked_after(traffic, clicked + 1.0) >= 8)
+    late = [a for a in traffic.tally.answers if a.at > clicked + 1.0]
+    clean = all(a.release == before["previous"] for a in late) and not traffic.tally.failures
+    scene.say(f"rollback from {short(before['champion'])} to {short(done['champion'])} in {took:.0f} ms; "
+              f"{len(late)} later answers all by the old release: {clean}", "green" if clean else "red")  # fmt: skip
+    again = scene.post(f"/deployments/{scene.model}:rollback", {"reason": "the demo goes back to what it had"})
+    scene.say(f"and forth again: {short(again['champion'])} serves")
+    return {"ok": clean and done["champion"] == before["previous"], "rollback_ms": round(took, 1),
+            "answers_after": len(late), "client_failures": len(traffic.tally.failures)}  # fmt: skip
+
+
+def trace(scene: Scene) -> Act:
+    """One served answer, down to the rows that taught it."""
+    with Traffic(scene.settings.gateway_url, scene.model, scene.prompts) as traffic:
+        scene.wait_for("answers", lambda: len(traffic.tally.answers) >= 8)
+    record = next((a.record_id for a in traffic.tally.answers if a.correct), traffic.tally.answers[0].record_id)
+
+    def look() -> Any:
+        answer = scene.api.get(f"/api/v1/lineage/{record}")
+        return answer.json() if answer.is_success else None
+
+    found = scene.wait_for("the lineage of an answer", look, seconds=10)
+    from clm.overview.lineage import render
+
+    for line in render(found).splitlines():
+        scene.say(line)
+    rows = sum(expert["training_rows"] for expert in found["experts"].values())
+    return {"ok": rows >= ROWS_FIRST, "answer": record, "release": found["release"], "training_rows": rows}
+
+
+def first_rows(scene: Scene, task: str) -> Path:
+    return _write(scene.work / f"{task}-first.jsonl", _lines(scene, task)[:ROWS_FIRST])
+
+
+def _by_file(scene: Scene, task: str, rows: Path) -> str:
+    from clm.cli.data import ingest_file
+
+    ingest_file(rows, scene.model, task, suite=False, key=None)
+    return "file (clm ingest)"
+
+
+def _by_http(scene: Scene, task: str, rows: Path) -> str:
+    scene.send_rows(task, rows, key=f"{task}-first")
+    return "HTTP (POST /api/v1/records)"
+
+
+def _by_folder(scene: Scene, task: str, rows: Path) -> str:
+    inbox = scene.work / "inbox"
+    inbox.mkdir()
+    scene.post("/sources", {"model": scene.model, "task": task, "path": str(inbox)})
+    shutil.copy(rows, inbox / rows.name)
+    return "watched folder"
+
+
+def _lines(scene: Scene, task: str) -> list[str]:
+    return (scene.work / f"{task}-train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+def _write(path: Path, lines: list[str]) -> Path:
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def _tell_new_lines(scene: Scene, file: Path, told: int) -> int:
+    import json
+
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    for line in lines[told:]:
+        try:
+            message = json.loads(line).get("message")
+        except json.JSONDecodeError:
+            return told
+        told += 1
+        if message:
+            scene.say(f"baseline  {message}")
+    return told
+
+
+def _set_fault(scene: Scene, release_id: str, kind: str, rate: float) -> None:
+    url = f"{scene.settings.engine_url}/internal/releases/{release_id}/fault"
+    httpx.put(url, json={"kind": kind, "rate": rate}, timeout=10).raise_for_status()
+
+
+def _asked_after(traffic: Traffic, moment: float) -> int:
+    return sum(answer.at > moment for answer in traffic.tally.answers)

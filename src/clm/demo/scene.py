@@ -1,0 +1,136 @@
+"""The demo's stage: the running services, what the acts ask them for, and how they tell of it in the terminal."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+
+from clm.demo.clients import Traffic
+from clm.errors import ClmError, Unavailable
+from clm.settings import Settings
+
+ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
+
+
+class Scene:
+    """`model` is the demo's model, `rows` what a client may ask, `work` a folder for the demo's files."""
+
+    def __init__(self, settings: Settings, model: str, work: Path, prompts: list[dict[str, str]]) -> None:
+        self.settings = settings
+        self.model = model
+        self.work = work
+        self.prompts = prompts
+        self.api = httpx.Client(base_url=settings.api_url, timeout=60)
+        self.began = time.monotonic()
+
+    def say(self, text: str, color: str | None = None) -> None:
+        passed = int(time.monotonic() - self.began)
+        typer.secho(f"{passed // 60:>2}:{passed % 60:02}  {text}", fg=color)
+
+    def title(self, text: str) -> None:
+        typer.secho(
+            f"\n━━ {text} " + "━" * max(0, min(100, shutil.get_terminal_size().columns) - len(text) - 4), bold=True
+        )
+
+    def get(self, path: str, **params: str | int) -> Any:
+        answer = self.api.get(f"/api/v1{path}", params=params)
+        if answer.is_error:
+            raise Unavailable(f"GET {path}: {answer.json().get('detail', answer.text)}")
+        return answer.json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = self.api.post(f"/api/v1{path}", json=body)
+        if answer.is_error:
+            raise ClmError(f"POST {path}: {answer.json().get('detail', answer.text)}")
+        return answer.json()
+
+    def send_rows(self, task: str, file: Path, key: str) -> dict[str, Any]:
+        """The HTTP door."""
+        answer = self.api.post(
+            "/api/v1/records",
+            params={"model": self.model, "task": task, "source": "http"},
+            content=file.read_bytes(),
+            headers={"Content-Type": "application/x-ndjson", "Idempotency-Key": key},
+        )
+        if answer.is_error:
+            raise ClmError(f"POST /records: {answer.json().get('detail', answer.text)}")
+        return answer.json()
+
+    def deployment(self) -> dict[str, Any]:
+        return self.get(f"/deployments/{self.model}")
+
+    def wait_for(self, what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
+        """Looks until it sees something; Unavailable after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.2)
+        raise Unavailable(f"{what} did not happen within {seconds:.0f} s.")
+
+    def new_update(self, task: str, before: set[str]) -> dict[str, Any]:
+        """The update that the arrived rows trigger."""
+
+        def look() -> dict[str, Any] | None:
+            items = self.get("/updates", model=self.model)["items"]
+            return next((u for u in items if u["task"] == task and u["id"] not in before), None)
+
+        update = self.wait_for(f"an update of {task}", look)
+        self.say(f"update {update['id']} starts by itself: {update['trigger_reason']}", "cyan")
+        return update
+
+    def update_ids(self) -> set[str]:
+        return {u["id"] for u in self.get("/updates", model=self.model, limit=200)["items"]}
+
+    def follow(
+        self, update_id: str, traffic: Traffic | None, on_rollout: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> dict[str, Any]:
+        """Tells an update's log until it ends. The clients talk while it rolls out."""
+        shown, talking, told = 0, False, ""
+        try:
+            while True:
+                update = self.get(f"/updates/{update_id}")
+                page = self.get(f"/updates/{update_id}/log", after=shown)
+                shown = page["next"]
+                for line in page["lines"]:
+                    self.say(f"{line['stage'] or 'end':<9} {line['message']}")
+                told = self._tell_progress(update["progress"], told)
+                if update["stage"] == "rollout" and update["state"] == "running":
+                    if traffic and not talking:
+                        traffic.__enter__()
+                        talking = True
+                    on_rollout(update)
+                if update["state"] in ENDED:
+                    return update
+                time.sleep(0.4)
+        finally:
+            if traffic and talking:
+                traffic.__exit__()
+
+    def _tell_progress(self, progress: dict[str, Any] | None, told: str) -> str:
+        if not progress or not progress.get("steps") or progress.get("eta_seconds") is None:
+            return told
+        quarter = 4 * progress["step"] // progress["steps"]
+        mark = f"{progress['stage']} {quarter}"
+        if mark != told and 0 < quarter < 4:
+            self.say(f"{progress['stage']:<9} {progress['step']}/{progress['steps']}, "
+                     f"{progress['eta_seconds']:.0f} s to go")  # fmt: skip
+        return mark
+
+    def champion(self) -> str:
+        return self.deployment()["champion"]
+
+    def show_ledger(self) -> dict[str, Any]:
+        """Prints task x release with each score."""
+        ledger = self.get("/ledger", model=self.model)
+        numbers = sorted({c["number"] for t in ledger["tasks"] for c in t["cells"] if c["number"]})
+        typer.echo("      " + " " * 10 + "".join(f"{'v' + str(n):>8}" for n in numbers))
+        for task in ledger["tasks"]:
+            scores = {c["number"]: c["score"] for c in task["cells"] if c["number"]}
+            cells = "".join(f"{scores[n]:>8.2f}" if n in scores else f"{'·':>8}" for n in numbers)
+            typer.echo(f"      {task['task']:<10}{cells}")
+        return ledger
