@@ -29,7 +29,7 @@ def up() -> None:
 
 def status(output: Output = Format.table) -> None:
     """Show what runs on this home. Exit code 1: nothing does."""
-    from clm.cli.running import read_state
+    from clm.core.running import read_state
 
     state = read_state(here.settings.paths)
     if state is None:

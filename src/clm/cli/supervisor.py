@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from clm.cli.running import HomeLock
 from clm.cli.services import SERVICES, Service, check_port, environment, is_healthy, port_of, with_free_ports
 from clm.core.process import spawn, stop_by, tail
+from clm.core.running import HomeLock
 from clm.errors import Conflict, Unavailable
 from clm.settings import Paths, Settings
 

@@ -24,7 +24,7 @@ def start(
     output: Output = Format.table,
 ) -> None:
     """Update the model with a task's new data."""
-    from clm.cli.running import read_state
+    from clm.core.running import read_state
     from clm.errors import unknown_name
     from clm.orchestration import service
 

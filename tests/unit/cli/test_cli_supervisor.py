@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from clm.cli import supervisor as supervising
-from clm.cli.running import read_state
 from clm.cli.services import SERVICES, Service, environment, with_free_ports
 from clm.cli.supervisor import Supervisor, log_file
+from clm.core.running import read_state
 from clm.errors import Conflict, Unavailable
 from clm.settings import Settings
 
