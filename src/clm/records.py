@@ -54,6 +54,26 @@ class IngestReport:
     suite: bool
     dataset_version: int | None  # None where no row was accepted
     refusals: tuple[Refusal, ...] = ()
+    into_suite: int = 0  # of the accepted: rows that the task's holdout share put into its suite
+
+
+Fate = Literal["accepted", "duplicate", "barred"]  # barred: the prompt stands on the other side of the held-out line
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What the store did with the records of one batch."""
+
+    fates: list[Fate]  # one per record, in the order given
+    version: int | None  # of the table after the append; None where no record was accepted
+
+    @property
+    def accepted(self) -> int:
+        return self.fates.count("accepted")
+
+    @property
+    def duplicates(self) -> int:
+        return self.fates.count("duplicate")
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,12 @@ class Batch(Base):
     accepted: Mapped[int] = mapped_column(default=0)
     duplicate: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
+    into_suite: Mapped[int] = mapped_column(default=0)  # of the accepted: put into the suite by the holdout share
     dataset_version: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
     spool_path: Mapped[str | None]  # the body as it came, until the batch is committed
+    delivery: Mapped[dict[str, Any]] = mapped_column(default=dict)  # how to read it, fixed on arrival: clm.ingest.batch
 
 
 class DeadLetter(Base):

@@ -64,10 +64,12 @@ def upgrade() -> None:
         sa.Column("accepted", sa.Integer(), nullable=False),
         sa.Column("duplicate", sa.Integer(), nullable=False),
         sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("into_suite", sa.Integer(), nullable=False),
         sa.Column("dataset_version", sa.Integer(), nullable=True),
         sa.Column("created_at", db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("spool_path", sa.String(), nullable=True),
+        sa.Column("delivery", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("model", "idempotency_key"),
     )

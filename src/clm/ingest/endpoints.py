@@ -1,0 +1,116 @@
+"""HTTP of ingest: rows in, and what became of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from clm.core.http import CallerDep, DatabaseDep, SettingsDep
+from clm.errors import InvalidInput
+from clm.ingest import repository, service
+from clm.ingest.batch import RecordStore
+from clm.ingest.schemas import (
+    BatchOut,
+    BatchPage,
+    RefusalOut,
+    RefusalPage,
+    ReportOut,
+    SourceIn,
+    SourceList,
+    SourceOut,
+)
+from clm.ingest.upload import file_of_form, receive
+from clm.records import IngestReport
+
+router = APIRouter(prefix="/api/v1", tags=["ingest"])
+Limit = Annotated[int, Query(ge=1, le=500)]
+_FILE = {"type": "string", "format": "binary"}
+_BODY = {"requestBody": {"required": True, "content": {
+    "application/jsonl": {"schema": _FILE},
+    "text/csv": {"schema": _FILE},
+    "application/vnd.apache.parquet": {"schema": _FILE},
+    "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}}},
+}}}  # fmt: skip
+
+
+def get_store(request: Request) -> RecordStore:
+    return request.app.state.store
+
+
+StoreDep = Annotated[RecordStore, Depends(get_store)]
+
+
+@router.post("/records", response_model=ReportOut, openapi_extra=_BODY)
+async def post_records(
+    request: Request,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    caller: CallerDep,
+    store: StoreDep,
+    model: str,
+    task: str,
+    suite: Annotated[bool, Query(description="held-out rows: they are for evaluation, never for training")] = False,
+    source: Annotated[str, Query(min_length=1, max_length=200)] = "http",
+    format: Annotated[str | None, Query(description="jsonl | csv | parquet; none: by content type")] = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> IngestReport:
+    """Takes rows. Bad rows are refused one by one, the others kept; the same key and body again changes nothing."""
+    await run_in_threadpool(service.check_target, database, model, task)
+    content_type = request.headers.get("content-type")
+    body, name = await receive(request, settings), None
+    if (content_type or "").lower().startswith("multipart/form-data"):
+        body, name, content_type = await run_in_threadpool(file_of_form, body, content_type or "", settings)
+
+    def take() -> IngestReport:
+        return service.take(
+            database, store, settings, caller, body, model=model, task=task, file_name=name,
+            content_type=content_type, format=format, source=source, suite=suite, idempotency_key=idempotency_key,
+        )  # fmt: skip
+
+    return await run_in_threadpool(take)
+
+
+@router.get("/batches", response_model=BatchPage)
+def list_batches(
+    database: DatabaseDep,
+    model: str | None = None,
+    task: str | None = None,
+    cursor: str | None = None,
+    limit: Limit = 50,
+) -> BatchPage:
+    with database.read() as session:
+        rows = repository.list_batches(session, model=model, task=task, before=cursor, limit=limit + 1)
+    items = [BatchOut.model_validate(row) for row in rows[:limit]]
+    return BatchPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+
+@router.get("/batches/{batch_id}", response_model=BatchOut)
+def get_batch(database: DatabaseDep, batch_id: str) -> BatchOut:
+    with database.read() as session:
+        return BatchOut.model_validate(repository.get_batch(session, batch_id))
+
+
+@router.get("/batches/{batch_id}/refusals", response_model=RefusalPage)
+def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit: Limit = 100) -> RefusalPage:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput("The cursor is the `next_cursor` of the page before.", field="cursor")
+    with database.read() as session:
+        repository.get_batch(session, batch_id)
+        rows = repository.refusals(session, batch_id, after=int(cursor), limit=limit + 1)
+    items = [RefusalOut.model_validate(row) for row in rows[:limit]]
+    return RefusalPage(items=items, next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+@router.get("/sources", response_model=SourceList)
+def list_sources(database: DatabaseDep) -> SourceList:
+    with database.read() as session:
+        return SourceList(items=[SourceOut.model_validate(folder) for folder in repository.folders(session)])
+
+
+@router.post("/sources", response_model=SourceOut, status_code=201)
+def add_source(database: DatabaseDep, caller: CallerDep, body: SourceIn) -> SourceOut:
+    """Watches a folder. Adding the same one again changes nothing."""
+    with database.transaction() as session:
+        folder = service.add_folder(session, caller, body.model, body.task, Path(body.path), body.suite)
+        return SourceOut.model_validate(folder)

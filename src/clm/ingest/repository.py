@@ -1,0 +1,63 @@
+"""Batches, refused rows and watched folders in the database."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from clm.errors import NotFound
+from clm.ingest.tables import Batch, DeadLetter, WatchedFolder
+
+
+def get_batch(session: Session, batch_id: str) -> Batch:
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        raise NotFound(f"There is no batch {batch_id!r}; GET /api/v1/batches lists them.")
+    return batch
+
+
+def batch_by_key(session: Session, model: str, key: str) -> Batch | None:
+    return session.scalar(select(Batch).where(Batch.model == model, Batch.idempotency_key == key))
+
+
+def unfinished(session: Session) -> list[Batch]:
+    """Batches whose rows may or may not be in the store, oldest first."""
+    return list(session.scalars(select(Batch).where(Batch.state == "receiving").order_by(Batch.id)))
+
+
+def list_batches(
+    session: Session, *, model: str | None = None, task: str | None = None, before: str | None = None, limit: int = 50
+) -> list[Batch]:
+    """Newest first, from `before` (a batch's id) on."""
+    query = select(Batch).order_by(Batch.id.desc()).limit(limit)
+    if model is not None:
+        query = query.where(Batch.model == model)
+    if task is not None:
+        query = query.where(Batch.task == task)
+    if before is not None:
+        query = query.where(Batch.id < before)
+    return list(session.scalars(query))
+
+
+def refusals(session: Session, batch_id: str, *, after: int = 0, limit: int = 100) -> list[DeadLetter]:
+    """Refused rows in the order of their lines; `after` is the last one's id."""
+    query = select(DeadLetter).where(DeadLetter.batch_id == batch_id, DeadLetter.id > after)
+    return list(session.scalars(query.order_by(DeadLetter.id).limit(limit)))
+
+
+def accepted_since(session: Session, model: str, task: str, since: datetime | None) -> int:
+    """Training rows of a task that were accepted after a moment (None: ever); what the volume trigger counts."""
+    query = select(func.sum(Batch.accepted - Batch.into_suite)).where(
+        Batch.model == model, Batch.task == task, Batch.suite.is_(False), Batch.state == "committed"
+    )
+    if since is not None:
+        query = query.where(Batch.finished_at > since)
+    return session.scalar(query) or 0
+
+
+def folders(session: Session) -> list[WatchedFolder]:
+    return list(session.scalars(select(WatchedFolder).order_by(WatchedFolder.created_at, WatchedFolder.id)))
+
+
+def folder_by_path(session: Session, path: str) -> WatchedFolder | None:
+    return session.scalar(select(WatchedFolder).where(WatchedFolder.path == path))

@@ -1,0 +1,241 @@
+"""Taking rows in: each delivery has one effect, whatever crashes and however often it is sent.
+
+Spool and sync the body → a batch `receiving` → append to the store → the batch `committed` (or `refused`), with its
+refused rows, audit entry and event in one transaction. A crash in between leaves the batch `receiving`, and `recover`
+runs it again: the store knows which batches it has, so no row is lost and none is doubled.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from clm.audit.service import append as audit
+from clm.catalog.service import get_task
+from clm.core.caller import Caller
+from clm.core.clock import now
+from clm.core.database import Database
+from clm.core.events import publish
+from clm.core.failpoints import hit
+from clm.core.hashing import sha256_json
+from clm.core.ids import new_id
+from clm.core.locks import file_lock
+from clm.errors import Conflict, InvalidInput
+from clm.ingest import repository
+from clm.ingest.batch import Delivery, Loaded, RecordStore, load
+from clm.ingest.reading import format_of
+from clm.ingest.spool import Spooled, spool
+from clm.ingest.tables import Batch, DeadLetter, WatchedFolder
+from clm.records import IngestReport, Refusal
+from clm.settings import Settings
+
+REPORTED_REFUSALS = 100  # refused rows told in the report; all kept ones: GET /api/v1/batches/{id}/refusals
+_ORPHAN_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+
+
+def ingest(
+    database: Database,
+    store: RecordStore,
+    settings: Settings,
+    caller: Caller,
+    body: Path | BinaryIO,
+    *,
+    model: str,
+    task: str,
+    file_name: str | None = None,
+    content_type: str | None = None,
+    format: str | None = None,
+    source: str = "upload",
+    suite: bool = False,
+    idempotency_key: str | None = None,
+) -> IngestReport:
+    """Takes a JSONL, CSV or Parquet file of rows for a task, or (with `suite`) of held-out rows.
+
+    Raises NotFound for an unknown model or task, InvalidInput for an unreadable kind of file, TooLarge over
+    `max_upload_bytes`, Conflict where the key was used for another body. Bad rows don't raise; the report has them.
+    """
+    check_target(database, model, task)
+    name = file_name or (body.name if isinstance(body, Path) else None)
+    return take(
+        database, store, settings, caller, spool(settings, body), model=model, task=task, file_name=name,
+        content_type=content_type, format=format, source=source, suite=suite, idempotency_key=idempotency_key,
+    )  # fmt: skip
+
+
+def check_target(database: Database, model: str, task: str) -> None:
+    with database.read() as session:
+        get_task(session, model, task)
+
+
+def take(
+    database: Database,
+    store: RecordStore,
+    settings: Settings,
+    caller: Caller,
+    body: Spooled,
+    *,
+    model: str,
+    task: str,
+    file_name: str | None,
+    content_type: str | None,
+    format: str | None,
+    source: str,
+    suite: bool,
+    idempotency_key: str | None,
+) -> IngestReport:
+    """Like `ingest`, for a body that is in the spool already; the spool is cleaned in every case."""
+    try:
+        if body.size == 0:
+            raise InvalidInput("The file is empty; there is nothing to take.", field="file")
+        _check_key(idempotency_key)
+        found = format_of(body.path, format=format, file_name=file_name, content_type=content_type)
+        batch_id, is_first = _register(
+            database, settings, body, found, model=model, task=task, source=source, suite=suite, key=idempotency_key
+        )
+    except BaseException:
+        body.drop()
+        raise
+    hit("ingest.after-register")
+    if not is_first:
+        body.drop()
+    return _finish(database, store, settings, caller, model, batch_id)
+
+
+def recover(database: Database, store: RecordStore, settings: Settings, caller: Caller) -> list[IngestReport]:
+    """Finishes batches that a crash left behind, and removes forgotten uploads from the spool."""
+    with database.read() as session:
+        waiting = [(batch.id, batch.model, batch.spool_path) for batch in repository.unfinished(session)]
+    reports: list[IngestReport] = []
+    for batch_id, model, _ in waiting:
+        try:
+            reports.append(_finish(database, store, settings, caller, model, batch_id))
+        except Exception:  # one bad batch must not keep the others from being finished
+            _log.exception(
+                "batch %s could not be finished; it stays in the spool and is tried at the next start", batch_id
+            )
+    needed = {path for _, _, path in waiting}
+    for file in settings.paths.spool.glob("*"):
+        if str(file) not in needed and time.time() - file.stat().st_mtime > _ORPHAN_SECONDS:
+            file.unlink(missing_ok=True)
+    return reports
+
+
+def add_folder(session: Session, caller: Caller, model: str, task: str, path: Path, suite: bool) -> WatchedFolder:
+    """Watches a folder: files that appear in it are taken once each. Raises InvalidInput where there is none."""
+    get_task(session, model, task)
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        raise InvalidInput(f"There is no folder {folder}; make it first.", field="path")
+    known = repository.folder_by_path(session, str(folder))
+    if known:
+        if (known.model, known.task, known.suite) == (model, task, suite):
+            return known
+        raise Conflict(f"{folder} is watched already, for task {known.task!r} of model {known.model!r}.")
+    watched = WatchedFolder(
+        id=new_id("src"), model=model, task=task, path=str(folder), suite=suite, created_at=now(), settings={}
+    )
+    session.add(watched)
+    audit(session, caller, "source.add", "source", watched.id,
+          after={"model": model, "task": task, "path": str(folder), "suite": suite})  # fmt: skip
+    return watched
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
+        raise InvalidInput("An Idempotency-Key has 1 to 200 printable characters.", field="Idempotency-Key")
+
+
+def _register(
+    database: Database, settings: Settings, body: Spooled, format: str, *, model: str, task: str, source: str,
+    suite: bool, key: str | None,
+) -> tuple[str, bool]:  # fmt: skip
+    """Writes the batch `receiving`, or finds the one that came under this key; tells which."""
+    body_hash = sha256_json([body.sha256, task, suite, format])
+    try:
+        with database.transaction() as session:
+            wanted = get_task(session, model, task)
+            known = repository.batch_by_key(session, model, key) if key is not None else None
+            if known is None:
+                delivery = {
+                    "format": format,
+                    "holdout": wanted.holdout if wanted.suite_open and not suite else 0.0,
+                    "sealed": not wanted.suite_open,
+                    "max_line_bytes": settings.max_line_bytes,
+                }
+                batch = Batch(
+                    id=new_id("bat"), model=model, task=task, source=source, suite=suite, state="receiving",
+                    idempotency_key=key, body_hash=body_hash, created_at=now(), spool_path=str(body.path),
+                    delivery=delivery,
+                )  # fmt: skip
+                session.add(batch)
+                return batch.id, True
+    except IntegrityError:  # PostgreSQL: another request with this key was a moment faster
+        with database.read() as session:
+            known = repository.batch_by_key(session, model, key or "")
+        if known is None:
+            raise
+    if known.body_hash != body_hash:
+        raise Conflict(
+            f"The Idempotency-Key {key!r} came with another body before (batch {known.id}). Use a new key for new rows."
+        )
+    return known.id, False
+
+
+def _finish(
+    database: Database, store: RecordStore, settings: Settings, caller: Caller, model: str, batch_id: str
+) -> IngestReport:
+    """Loads a batch unless that is done, and reports. Whoever comes second waits for the first."""
+    with file_lock(settings.paths.run / f"ingest-{model}.lock"):
+        with database.read() as session:
+            batch = repository.get_batch(session, batch_id)
+        if batch.state == "receiving":
+            body = Path(batch.spool_path or "")
+            loaded = load(store, body, _delivery(batch))
+            hit("ingest.after-append")
+            with database.transaction() as session:
+                _commit(session, caller, repository.get_batch(session, batch_id), loaded)
+            hit("ingest.after-commit")
+            body.unlink(missing_ok=True)
+        with database.read() as session:
+            return _report(session, repository.get_batch(session, batch_id))
+
+
+def _delivery(batch: Batch) -> Delivery:
+    return Delivery(
+        batch_id=batch.id, model=batch.model, task=batch.task, source=batch.source, suite=batch.suite,
+        arrived=batch.created_at, **batch.delivery,
+    )  # fmt: skip
+
+
+def _commit(session: Session, caller: Caller, batch: Batch, loaded: Loaded) -> None:
+    batch.received, batch.accepted, batch.duplicate = loaded.received, loaded.accepted, loaded.duplicate
+    batch.refused, batch.into_suite, batch.dataset_version = loaded.refused, loaded.into_suite, loaded.version
+    batch.state = "committed" if loaded.accepted + loaded.duplicate else "refused"
+    batch.finished_at = now()
+    batch.spool_path = None
+    session.add_all(DeadLetter(batch_id=batch.id, **refusal.__dict__) for refusal in loaded.refusals)
+    told = ("model", "task", "suite", "received", "accepted", "duplicate", "refused", "into_suite", "dataset_version")
+    action = "batch.commit" if batch.state == "committed" else "batch.refuse"
+    audit(session, caller, action, "batch", batch.id, after={name: getattr(batch, name) for name in told})
+    publish(session, "batch", batch.id, 1)
+
+
+def _report(session: Session, batch: Batch) -> IngestReport:
+    refusals = repository.refusals(session, batch.id, limit=REPORTED_REFUSALS)
+    return IngestReport(
+        batch_id=batch.id,
+        model=batch.model,
+        task=batch.task,
+        received=batch.received,
+        accepted=batch.accepted,
+        duplicate=batch.duplicate,
+        refused=batch.refused,
+        suite=batch.suite,
+        dataset_version=batch.dataset_version if batch.accepted else None,
+        refusals=tuple(Refusal(r.line, r.field, r.reason, r.sample) for r in refusals),
+        into_suite=batch.into_suite,
+    )

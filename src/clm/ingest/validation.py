@@ -1,0 +1,127 @@
+"""From a row's fields to a record: one of four shapes, cleaned, hashed, scored."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from clm.core.content import completion, content_hash, prompt_hash
+from clm.core.hashing import canonical_json
+from clm.ingest import json_text, quality
+from clm.ingest.cleaning import clean_text
+from clm.ingest.refused import RowRefused
+from clm.records import Json, Record, Shape
+
+SHAPES: dict[Shape, tuple[str, ...]] = {
+    "messages": ("messages",),
+    "preference": ("prompt", "chosen", "rejected"),
+    "completion": ("prompt", "completion"),
+    "text": ("text",),
+}
+METADATA = ("event_time", "author", "source")
+FIELDS = tuple(dict.fromkeys([name for names in SHAPES.values() for name in names] + list(METADATA)))
+_ROLES = ("system", "user", "assistant")
+_LONGEST_NAME = 200  # characters of an author or source
+
+
+def to_record(
+    values: dict[str, Any], *, task: str, source: str, batch_id: str, ingested_at: datetime, max_bytes: int
+) -> Record:
+    """The record in a row's fields; unknown fields are ignored. Raises RowRefused with the field and what is wrong."""
+    shape = _shape_of(values)
+    content = _content(shape, values)
+    size = len(canonical_json(content).encode())
+    if size > max_bytes:
+        raise RowRefused(None, f"is {size} bytes long; at most {max_bytes} are taken")
+    hashed = content_hash(shape, content)
+    return Record(
+        record_id="rec_" + hashed[:24],
+        task=task,
+        shape=shape,
+        content=content,
+        content_hash=hashed,
+        prompt_hash=prompt_hash(shape, content),
+        event_time=_event_time(values.get("event_time"), ingested_at),
+        ingested_at=ingested_at,
+        source=_name("source", values.get("source")) or source,
+        batch_id=batch_id,
+        author=_name("author", values.get("author")),
+        quality=quality.scores(_all_text(shape, content)),
+    )
+
+
+def _shape_of(values: dict[str, Any]) -> Shape:
+    """The one shape whose own fields are there. CSV has no "absent", so an empty text counts as absent here."""
+    given = {name for name in FIELDS if values.get(name) not in (None, "")}
+    answers = [name for name in ("messages", "text", "completion", "chosen", "rejected") if name in given]
+    if not answers and "prompt" in given:
+        raise RowRefused("completion", "is missing or empty: a prompt needs a completion, or chosen and rejected")
+    if not answers:
+        raise RowRefused(None, "has none of: messages · prompt, completion · prompt, chosen, rejected · text")
+    shape: Shape = "messages" if "messages" in given else "text" if "text" in given else "completion"
+    if "chosen" in given or "rejected" in given:
+        shape = "preference"
+    mixed = sorted(given - set(SHAPES[shape]) - set(METADATA))
+    if mixed:
+        raise RowRefused(mixed[0], f"mixes two shapes: {mixed[0]} does not go with {', '.join(SHAPES[shape])}")
+    return shape
+
+
+def _content(shape: Shape, values: dict[str, Any]) -> Json:
+    if shape == "messages":
+        return {"messages": _messages(values["messages"])}
+    content = {name: clean_text(values.get(name), name) for name in SHAPES[shape]}
+    if shape == "preference" and content["chosen"] == content["rejected"]:
+        raise RowRefused("rejected", "is the same as chosen")
+    return content
+
+
+def _messages(value: object) -> list[Json]:
+    if isinstance(value, str):  # CSV and most Parquet files hold the list as JSON text
+        value = json_text.parse(value, "messages")
+    if not isinstance(value, list):
+        raise RowRefused("messages", "must be a list of {role, content}")
+    messages = [_message(item, f"messages[{i}]") for i, item in enumerate(cast(list[object], value))]
+    roles = [message["role"] for message in messages]
+    if not roles or roles[-1] != "assistant":
+        raise RowRefused("messages", "must end with an assistant's message: it is what the model learns to say")
+    if "user" not in roles:
+        raise RowRefused("messages", "has no user's message before the answer")
+    return messages
+
+
+def _message(item: object, field: str) -> Json:
+    if not isinstance(item, dict):
+        raise RowRefused(field, "must be an object with role and content")
+    message = cast(dict[str, object], item)
+    extra = sorted(name for name in message if name not in ("role", "content") and message[name] is not None)
+    if extra:
+        raise RowRefused(f"{field}.{extra[0]}", "is not supported in a message; only role and content are")
+    role = message.get("role")
+    if role not in _ROLES:
+        raise RowRefused(f"{field}.role", f"must be one of {', '.join(_ROLES)}")
+    return {"role": role, "content": clean_text(message.get("content"), f"{field}.content")}
+
+
+def _event_time(value: object, default: datetime) -> datetime:
+    """ISO 8601 text, or a Parquet timestamp. A time without a zone is taken as UTC."""
+    if value in (None, ""):
+        return default
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RowRefused("event_time", "must be a time such as 2026-01-31T12:00:00Z") from None
+
+
+def _name(field: str, value: object) -> str | None:
+    if value in (None, ""):
+        return None
+    name = clean_text(value, field)
+    if len(name) > _LONGEST_NAME:
+        raise RowRefused(field, f"is longer than {_LONGEST_NAME} characters")
+    return name
+
+
+def _all_text(shape: Shape, content: Json) -> str:
+    if shape == "messages":
+        return "\n".join(message["content"] for message in content["messages"])
+    return content.get("prompt", "") + "\n" + completion(shape, content) if shape != "text" else content["text"]

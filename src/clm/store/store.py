@@ -1,0 +1,232 @@
+"""The store: every accepted batch is a version, a snapshot pins versions, held-out rows never enter a mixture.
+
+A library of its own, without server or database:
+
+    store = Store(Path("data"))
+    store.append("support-assistant", records, suite=False, batch_id="bat_1")
+    store.build_mixture(store.snapshot("support-assistant"), "intent", since=None, replay_share=0.5, seed=17, out=…)
+"""
+
+# pyright: reportUnknownParameterType=false
+# (pyarrow has no types)
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+
+from clm.core.hashing import sha256_json
+from clm.core.locks import file_lock
+from clm.errors import NotFound
+from clm.records import Appended, Fate, Json, Mixture, Record, Snapshot
+from clm.store import delta
+from clm.store.mixture import build_mixture, write_suites
+
+_ROWS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One version of one table, as `clm data versions` lists it."""
+
+    table: str  # "records" | "suites"
+    version: int
+    at: datetime
+    rows: int  # added by this version
+    operation: str  # Delta's word: CREATE TABLE, WRITE, …
+    batch_id: str | None
+
+
+class Store:
+    """Delta tables `data/<model>/records` and `data/<model>/suites`. Safe between threads and processes."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def append(
+        self, model: str, records: Iterable[Record], *, suite: bool, batch_id: str, sealed: bool = False
+    ) -> Appended:
+        """Adds the records that are new, as one version, and says of each what became of it.
+
+        The same content for the same task is a duplicate. A training row whose prompt stands in a suite of the model
+        is barred; with `sealed` (experts may have been trained already) so is a suite row whose prompt stands in the
+        training rows. A second call with the same `batch_id` adds nothing and gives the same answer, also after a
+        crash between commit and answer. Records are taken one by one: any number fits in memory.
+        """
+        with file_lock(self._data / model / ".lock"):
+            own, other = self._open(model, suite), self._open(model, not suite)
+            done = delta.committed_version(own, batch_id)
+            if done is not None:
+                return Appended(list(self._fates_of(model, records, suite, batch_id, done)), done)
+            barred: set[str] = delta.values(other, "prompt_hash") if sealed or not suite else set()
+            fates: list[Fate] = []
+            batches = _batches(_sort_out(own, records, barred, fates))
+            first = next(batches, None)
+            if first is None:
+                return Appended(fates, None)
+            return Appended(fates, delta.append(self._path(model, suite), chain([first], batches), batch_id))
+
+    def snapshot(self, model: str) -> Snapshot:
+        """Pins the newest versions. Records first: a split batch writes its suite rows first, so none is missed."""
+        if not all(delta.exists(self._path(model, suite)) for suite in (False, True)):
+            with file_lock(self._data / model / ".lock"):
+                for suite in (False, True):
+                    self._open(model, suite)
+        records, suites = self._open(model, False), self._open(model, True)
+        rows = delta.read(suites, ["task", "content_hash"])
+        hashes: dict[str, list[str]] = {}
+        for task, content_hash in zip(rows["task"].to_pylist(), rows["content_hash"].to_pylist(), strict=True):
+            hashes.setdefault(task, []).append(content_hash)
+        return Snapshot(
+            model=model,
+            tables={"records": records.version(), "suites": suites.version()},
+            counts=delta.rows_per_task(records),
+            suites={task: len(found) for task, found in sorted(hashes.items())},
+            suite_hashes={task: sha256_json(sorted(found)) for task, found in sorted(hashes.items())},
+        )
+
+    def build_mixture(
+        self, snapshot: Snapshot, task: str, *, since: int | None, replay_share: float, seed: int, out: Path
+    ) -> Mixture:
+        """Writes what an update of `task` trains on to the Parquet file `out`; see clm.store.mixture."""
+        records, suites = self._pinned(snapshot)
+        old = None if since is None else delta.open_table(self._path(snapshot.model, False), since)
+        return build_mixture(records, suites, old, task, replay_share=replay_share, seed=seed, out=out)
+
+    def write_suites(self, snapshot: Snapshot, out: Path, *, tasks: list[str] | None = None) -> Path:
+        """Writes the held-out rows (of all tasks, or of `tasks`) to the Parquet file `out`; see clm.store.mixture."""
+        return write_suites(self._pinned(snapshot)[1], out, tasks)
+
+    def rows(self, model: str, record_ids: Iterable[str], version: int | None = None) -> list[Json]:
+        """Training rows by id, at a version of `records`, with content as an object. Unknown ids are left out.
+
+        Raises NotFound for a model without rows or a version that there is not.
+        """
+        table = self._existing(model, version)
+        found = delta.read(table, delta.SCHEMA.names, ds.field("record_id").isin(list(record_ids)))
+        rows = [
+            row | {"content": json.loads(row["content"]), "quality": json.loads(row["quality"])}
+            for row in found.to_pylist()
+        ]
+        return sorted(rows, key=lambda row: (row["record_id"], row["task"]))
+
+    def counts(self, model: str, *, suite: bool = False) -> dict[str, int]:
+        """Rows per task now; read from the log, so cheap enough for every page."""
+        path = self._path(model, suite)
+        return delta.rows_per_task(delta.open_table(path)) if delta.exists(path) else {}
+
+    def count(self, model: str, task: str, since: int | None = None) -> int:
+        """Training rows of a task, or those added after version `since` of `records`."""
+        if not delta.exists(self._path(model, False)):
+            return 0
+        before = delta.rows_per_task(self._existing(model, since)).get(task, 0) if since is not None else 0
+        return self.counts(model).get(task, 0) - before
+
+    def versions(self, model: str) -> list[DatasetVersion]:
+        """Every version of both tables, newest first."""
+        found: list[DatasetVersion] = []
+        for suite in (False, True):
+            path = self._path(model, suite)
+            for entry in delta.open_table(path).history() if delta.exists(path) else []:
+                found.append(
+                    DatasetVersion(
+                        table=path.name,
+                        version=entry["version"],
+                        at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+                        rows=entry.get("operationMetrics", {}).get("num_added_rows", 0),
+                        operation=entry["operation"],
+                        batch_id=entry.get("clm.batch"),
+                    )
+                )
+        return sorted(found, key=lambda v: (v.at, v.table, v.version), reverse=True)
+
+    def _path(self, model: str, suite: bool) -> Path:
+        return self._data / model / ("suites" if suite else "records")
+
+    def _open(self, model: str, suite: bool) -> DeltaTable:
+        return delta.open_table(self._path(model, suite))
+
+    def _existing(self, model: str, version: int | None) -> DeltaTable:
+        path = self._path(model, False)
+        newest = delta.open_table(path).version() if delta.exists(path) else None
+        if newest is None:
+            raise NotFound(f"Model {model!r} has no rows yet; `clm ingest FILE --model {model} --task …` brings some.")
+        if version is not None and not 0 <= version <= newest:
+            raise NotFound(f"Model {model!r} has no dataset version {version}; there are 0 to {newest}.")
+        return delta.open_table(path, version)
+
+    def _pinned(self, snapshot: Snapshot) -> tuple[DeltaTable, DeltaTable]:
+        records = delta.open_table(self._path(snapshot.model, False), snapshot.tables["records"])
+        suites = delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"])
+        return records, suites
+
+    def _fates_of(
+        self, model: str, records: Iterable[Record], suite: bool, batch_id: str, version: int
+    ) -> Iterator[Fate]:
+        """What became of records that an earlier call with this id committed as `version`, read from the table."""
+        path = self._path(model, suite)
+        before = _Known(delta.open_table(path, version - 1))
+        written = delta.read(
+            delta.open_table(path, version), ["task", "content_hash"], ds.field("batch_id") == batch_id
+        )
+        ours = set(zip(written["task"].to_pylist(), written["content_hash"].to_pylist(), strict=True))
+        for record in records:
+            key = (record.task, record.content_hash)
+            if key in before:
+                yield "duplicate"
+            elif key in ours:
+                before.add(key)  # the first one was written, each later one is a duplicate
+                yield "accepted"
+            else:
+                yield "barred"
+
+
+class _Known:
+    """The (task, content hash) pairs of a table; a task's are read when it is first asked for."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table = table
+        self._hashes: dict[str, set[str]] = {}
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        return key[1] in self._of(key[0])
+
+    def add(self, key: tuple[str, str]) -> None:
+        self._of(key[0]).add(key[1])
+
+    def _of(self, task: str) -> set[str]:
+        if task not in self._hashes:
+            self._hashes[task] = delta.values(self._table, "content_hash", delta.of_task(task))
+        return self._hashes[task]
+
+
+def _sort_out(table: DeltaTable, records: Iterable[Record], barred: set[str], fates: list[Fate]) -> Iterator[Record]:
+    """Yields the records to write, and notes every record's fate."""
+    known = _Known(table)
+    for record in records:
+        key = (record.task, record.content_hash)
+        if key in known:
+            fates.append("duplicate")
+        elif record.prompt_hash in barred:
+            fates.append("barred")
+        else:
+            known.add(key)
+            fates.append("accepted")
+            yield record
+
+
+def _batches(records: Iterator[Record]) -> Iterator[pa.RecordBatch]:
+    waiting: list[Record] = []
+    for record in records:
+        waiting.append(record)
+        if len(waiting) == _ROWS_AT_A_TIME:
+            yield delta.to_batch(waiting)
+            waiting = []
+    if waiting:
+        yield delta.to_batch(waiting)
