@@ -1,0 +1,83 @@
+"""The answers of one evaluation, one row per example: what the gate compares and the parity check repeats."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from clm.core.files import read_json
+from clm.evaluation.gate import ExampleScore
+from clm.evaluation.suites import read_suites
+from clm.records import Json, Shape
+
+_SCHEMA = {
+    "task": pl.String,
+    "example_id": pl.String,
+    "prompt_hash": pl.String,
+    "routed": pl.String,
+    "expert_hash": pl.String,
+    "answer": pl.String,
+    "reference": pl.String,
+    "score": pl.Float64,
+    "max_new_tokens": pl.Int64,
+    "reused": pl.Boolean,
+}
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    task: str
+    example_id: str
+    prompt_hash: str
+    routed: str  # the task whose expert answered, or BASE
+    expert_hash: str | None  # None: the base
+    answer: str | None  # None: the metric reads likelihoods, nothing was generated
+    reference: str
+    score: float
+    max_new_tokens: int | None  # how long the answer could get
+    reused: bool  # from the answer store
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A prompt with the answer that was evaluated: what serves the release must answer exactly this."""
+
+    shape: Shape
+    content: Json
+    max_new_tokens: int
+    answer: str
+    routed: str
+
+
+def write_answers(rows: Sequence[AnswerRow], path: Path) -> Path:
+    """Writes a Parquet file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    pl.DataFrame([asdict(row) for row in rows], schema=_SCHEMA).write_parquet(temporary)
+    os.replace(temporary, path)
+    return path
+
+
+def example_scores(path: Path) -> dict[str, list[ExampleScore]]:
+    """By task, from an answers file, as the gate takes them."""
+    scores: dict[str, list[ExampleScore]] = {}
+    for task, example, score in pl.read_parquet(path, columns=["task", "example_id", "score"]).iter_rows():
+        scores.setdefault(task, []).append(ExampleScore(example, score))
+    return scores
+
+
+def probes(folder: Path, count: int, composition: str = "candidate") -> list[Probe]:
+    """Up to `count` generated answers of an evaluation's folder, tasks in turn; empty if there is none."""
+    file = folder / f"answers-{composition}.parquet"
+    if not file.exists():
+        return []
+    suites = read_suites(Path(read_json(folder / "job.json")["suites"]))
+    asked = {(task, e.example_id): e for task, examples in suites.items() for e in examples}
+    rows = pl.read_parquet(file).filter(pl.col("answer").is_not_null())
+    in_turn = rows.with_columns(turn=pl.int_range(pl.len()).over("task")).sort("turn", "task").head(count)
+    found: list[Probe] = []
+    for row in in_turn.iter_rows(named=True):
+        example = asked[row["task"], row["example_id"]]
+        found.append(Probe(example.shape, example.content, row["max_new_tokens"], row["answer"], row["routed"]))
+    return found

@@ -1,0 +1,247 @@
+"""Lets compositions answer suites, routed as in production, and scores them. A library: no server, no database.
+
+Routing is part of what is evaluated: the router reads the prompt and nothing else. Torch and the base's weights are
+loaded when the first answer is missing in the store, so an evaluation of known answers costs a second.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clm.errors import TrainingFailed
+from clm.evaluation.answer_store import AnswerStore, answer_key, likelihood_key
+from clm.evaluation.answers import AnswerRow
+from clm.evaluation.metrics import ANSWER_METRICS, LIKELIHOOD_METRICS, check_metric
+from clm.evaluation.suites import SuiteExample, suite_hash
+from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
+from clm.llm.router import load_router
+from clm.llm.tokenizer import ChatTokenizer
+from clm.records import BASE, Metric, TaskScore
+
+if TYPE_CHECKING:
+    from clm.llm.runtime import Runtime
+
+ROOM = 8  # tokens that an answer may be longer than the longest reference of its suite
+CHUNK = 64  # examples that are answered before their answers are saved
+
+Suites = Mapping[str, list[SuiteExample]]
+OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A part of a composition on disk: an expert's or the router's hash and folder."""
+
+    hash: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A composition with the places of its parts."""
+
+    experts: Mapping[str, Stored] = field(default_factory=dict[str, Stored])
+    router: Stored | None = None
+
+    def expert_hash(self, routed: str) -> str | None:
+        return self.experts[routed].hash if routed in self.experts else None
+
+
+class LazyModel:
+    """The base's tokenizer, and its weights once they are needed."""
+
+    def __init__(self, base: Path, threads: int) -> None:
+        self._base = base
+        self._threads = threads
+        self._loaded: set[str] = set()
+
+    @cached_property
+    def tokenizer(self) -> ChatTokenizer:
+        return ChatTokenizer(self._base)
+
+    @cached_property
+    def runtime(self) -> "Runtime":
+        from clm.llm.base import load_base
+        from clm.llm.runtime import Runtime
+
+        return Runtime(load_base(self._base, self._threads))
+
+    def with_expert(self, expert: Stored | None) -> "Runtime":
+        if expert is not None and expert.hash not in self._loaded:
+            self.runtime.load_expert(expert.hash, expert.path)
+            self._loaded.add(expert.hash)
+        return self.runtime
+
+
+class Evaluator:
+    """Answers suites for one composition after another; what one composition answered, the next one reuses."""
+
+    def __init__(
+        self,
+        model: LazyModel,
+        store: AnswerStore,
+        suites: Suites,
+        metrics: Mapping[str, Metric],
+        max_new_tokens: int,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        for task in suites:
+            check_metric(metrics[task])
+        self._model = model
+        self._store = store
+        self._suites = suites
+        self._metrics = metrics
+        self._caps = {task: self._cap(examples, max_new_tokens) for task, examples in suites.items()}
+        self._on_progress = on_progress or (lambda _done, _total: None)
+        self._done = 0
+        self._total = 0
+
+    def evaluate(self, candidate: Candidate) -> list[AnswerRow]:
+        """One row per example of every suite, tasks in the suites' order."""
+        routes = self._route(candidate)
+        rows: list[AnswerRow] = []
+        for task, examples in self._suites.items():
+            routed = [routes[example.prompt_hash] for example in examples]
+            if self._metrics[task] in LIKELIHOOD_METRICS:
+                rows += self._by_likelihood(candidate, task, examples, routed)
+            else:
+                rows += self._by_answer(candidate, task, examples, routed)
+        return rows
+
+    def _cap(self, examples: Sequence[SuiteExample], max_new_tokens: int) -> int:
+        references = (completion_text(example.shape, example.content) for example in examples)
+        longest = max(len(self._model.tokenizer.encode(reference)) for reference in references)
+        return min(max_new_tokens, longest + ROOM)
+
+    def _route(self, candidate: Candidate) -> dict[str, str]:
+        """By prompt hash: the task whose expert answers, or BASE."""
+        prompts = {example.prompt_hash: example for examples in self._suites.values() for example in examples}
+        if candidate.router is None or not candidate.experts:
+            return dict.fromkeys(prompts, BASE)
+        features = self._store.features(prompts)
+        missing = [prompt for prompt in prompts if prompt not in features]
+        self._expect(len(missing))
+        for start in range(0, len(missing), CHUNK):
+            part = missing[start : start + CHUNK]
+            ids = [routing_ids(self._model.tokenizer, prompts[p].shape, prompts[p].content) for p in part]
+            made = dict(zip(part, self._model.runtime.features(ids), strict=True))
+            self._store.save_features(made)
+            features.update(made)
+            self._advance(len(part))
+        router = load_router(candidate.router.path, candidate.router.hash)
+        return dict(zip(prompts, router.route(np.stack([features[p] for p in prompts])), strict=True))
+
+    def _by_answer(
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[str]
+    ) -> list[AnswerRow]:
+        cap = self._caps[task]
+        keys = [answer_key(candidate.expert_hash(r), e.prompt_hash, cap) for e, r in zip(examples, routed, strict=True)]
+        known = self._store.answers(keys)
+        asked = {k: (e, r) for k, e, r in zip(keys, examples, routed, strict=True) if k not in known}
+        answers = {**known, **self._generate(candidate, asked, cap)}
+        metric = ANSWER_METRICS[self._metrics[task]]
+        rows: list[AnswerRow] = []
+        for key, example, route in zip(keys, examples, routed, strict=True):
+            reference = completion_text(example.shape, example.content)
+            rows.append(
+                AnswerRow(task, example.example_id, example.prompt_hash, route, candidate.expert_hash(route),
+                          answers[key], reference, metric(answers[key], reference), cap, key in known)
+            )  # fmt: skip
+        return rows
+
+    def _generate(
+        self, candidate: Candidate, asked: Mapping[str, tuple[SuiteExample, str]], cap: int
+    ) -> dict[str, str]:
+        self._expect(len(asked))
+        answers: dict[str, str] = {}
+        pending = list(asked.items())
+        for start in range(0, len(pending), CHUNK):
+            from clm.llm.runtime import GenerationRequest
+
+            part = pending[start : start + CHUNK]
+            requests = [
+                GenerationRequest(
+                    prompt_ids=prompt_ids(self._model.tokenizer, example.shape, example.content),
+                    expert_hash=candidate.expert_hash(route),
+                    max_new_tokens=cap,
+                )
+                for _, (example, route) in part
+            ]
+            runtime = self._with_experts(candidate, [route for _, (_, route) in part])
+            made = {key: completion.text for (key, _), completion in zip(part, runtime.generate(requests), strict=True)}
+            self._store.save_answers(made)
+            answers.update(made)
+            self._advance(len(part))
+        return answers
+
+    def _by_likelihood(
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[str]
+    ) -> list[AnswerRow]:
+        keys = [likelihood_key(candidate.expert_hash(r), e.content_hash) for e, r in zip(examples, routed, strict=True)]
+        known = self._store.likelihoods(keys)
+        found = dict(known)
+        metric = LIKELIHOOD_METRICS[self._metrics[task]]
+        by_route: dict[str, list[tuple[str, SuiteExample]]] = {}
+        for key, example, route in zip(keys, examples, routed, strict=True):
+            if key not in known:
+                by_route.setdefault(route, []).append((key, example))
+        self._expect(sum(map(len, by_route.values())))
+        for route, pairs in by_route.items():
+            for start in range(0, len(pairs), CHUNK):
+                found.update(self._measure(candidate, route, pairs[start : start + CHUNK]))
+        return [
+            AnswerRow(task, example.example_id, example.prompt_hash, route, candidate.expert_hash(route), None,
+                      completion_text(example.shape, example.content), metric(found[key]), None, key in known)
+            for key, example, route in zip(keys, examples, routed, strict=True)
+        ]  # fmt: skip
+
+    def _measure(self, candidate: Candidate, route: str, pairs: Sequence[tuple[str, SuiteExample]]) -> dict[str, float]:
+        runtime = self._with_experts(candidate, [route])
+        ids = [example_ids(self._model.tokenizer, example.shape, example.content) for _, example in pairs]
+        values = runtime.log_likelihood(ids, candidate.expert_hash(route))
+        made = {key: float(value) for (key, _), value in zip(pairs, values, strict=True)}
+        broken = next((example for key, example in pairs if math.isnan(made[key])), None)
+        if broken is not None:
+            raise TrainingFailed(f"The likelihood of held-out example {broken.example_id} is not a number: the weights "
+                                 "that answered it are broken.")  # fmt: skip
+        self._store.save_likelihoods(made)
+        self._advance(len(pairs))
+        return made
+
+    def _with_experts(self, candidate: Candidate, routes: Sequence[str]) -> "Runtime":
+        for route in sorted(set(routes)):
+            self._model.with_expert(candidate.experts.get(route))
+        return self._model.runtime
+
+    def _expect(self, examples: int) -> None:
+        self._total += examples
+
+    def _advance(self, examples: int) -> None:
+        self._done += examples
+        self._on_progress(self._done, self._total)
+
+
+def task_scores(
+    rows: Sequence[AnswerRow], suites: Suites, metrics: Mapping[str, Metric], candidate: Candidate
+) -> dict[str, TaskScore]:
+    """Means per task. Misrouted: another than the task's expert answered, or than the base where there is none."""
+    scores: dict[str, TaskScore] = {}
+    for task, examples in suites.items():
+        mine = [row for row in rows if row.task == task]
+        wanted = task if task in candidate.experts else BASE
+        scores[task] = TaskScore(
+            task=task,
+            metric=metrics[task],
+            score=statistics.fmean(row.score for row in mine),
+            n=len(mine),
+            suite_hash=suite_hash(examples),
+            misrouted=sum(row.routed != wanted for row in mine),
+            reused=sum(row.reused for row in mine),
+        )
+    return scores

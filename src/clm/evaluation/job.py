@@ -1,0 +1,92 @@
+"""`python -m clm.evaluation.job FOLDER`: an evaluation as a process of its own.
+
+Reads `job.json`:
+
+    base, base_hash           folder of the base and its hash
+    compositions              {name: {"experts": {task: {"hash", "path"}}, "router": {"hash", "path"} | null}}
+    suites                    Parquet file, see clm.evaluation.suites
+    metrics                   {task: metric}
+    max_new_tokens, answers_dir, threads
+
+Writes `answers-<name>.parquet` per composition and `result.json`, `{name: {"scores": {task: TaskScore}, "answers"}}`;
+on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again after a crash it
+goes on with the answers that it had; started again after its end it returns at once.
+"""
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clm.core.clock import iso, now
+from clm.core.files import read_json, write_json
+from clm.core.hashing import canonical_json
+from clm.errors import ClmError
+from clm.evaluation.answer_store import AnswerStore
+from clm.evaluation.answers import write_answers
+from clm.evaluation.evaluator import Candidate, Evaluator, LazyModel, Stored, task_scores
+from clm.evaluation.suites import read_suites
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Does the job in `folder` and returns its result."""
+    result_file = folder / "result.json"
+    if result_file.exists():
+        return read_json(result_file)
+    job = read_json(folder / "job.json")
+    suites = read_suites(Path(job["suites"]))
+    result: dict[str, Any] = {}
+    with AnswerStore(Path(job["answers_dir"]), job["base_hash"]) as store:
+        evaluator = Evaluator(
+            LazyModel(Path(job["base"]), job["threads"]),
+            store,
+            suites,
+            job["metrics"],
+            job["max_new_tokens"],
+            _Progress(folder / "progress.jsonl"),
+        )
+        for name, parts in job["compositions"].items():
+            candidate = _candidate(parts)
+            rows = evaluator.evaluate(candidate)
+            answers = write_answers(rows, folder / f"answers-{name}.parquet")
+            scores = task_scores(rows, suites, job["metrics"], candidate)
+            result[name] = {"scores": {task: asdict(score) for task, score in scores.items()}, "answers": str(answers)}
+    write_json(result_file, result)
+    return result
+
+
+def _candidate(parts: dict[str, Any]) -> Candidate:
+    experts = {task: Stored(part["hash"], Path(part["path"])) for task, part in parts["experts"].items()}
+    router = parts["router"]
+    return Candidate(experts, Stored(router["hash"], Path(router["path"])) if router else None)
+
+
+class _Progress:
+    """Adds a line per answered chunk; `steps` grows as missing answers are found."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._started = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self._started
+        line = {"at": iso(now()), "stage": "evaluate", "step": done, "steps": total, "loss": None,
+                "tokens_per_second": None, "eta_seconds": round(seconds / done * (total - done), 1),
+                "message": f"{done} of {total} examples answered"}  # fmt: skip
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(canonical_json(line) + "\n")
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    try:
+        run(folder)
+    except ClmError as error:
+        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
