@@ -11,6 +11,7 @@ releases/<release_id>/
 The same inputs give the same release_id: a manifest holds no times, no update ids and no paths of this machine.
 """
 
+import math
 import re
 import shutil
 import tempfile
@@ -205,6 +206,8 @@ def _refuse_volatile(value: object, where: str) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _refuse_volatile(item, where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"{where} is {value}; a release is made of finite numbers only.")
 
 
 def _copy_parts(spec: BundleSpec, content: Path) -> Json:

@@ -111,7 +111,8 @@ def rehash(session: Session, place: int) -> None:
     """Changes an entry and gives it a fitting hash: the next one no longer follows."""
     entry = session.get_one(AuditEntry, place)
     fields: dict[str, Any] = {name: getattr(entry, name) for name in Link.__dataclass_fields__}
-    new_hash = digest(Link(**{**fields, "actor": "cli:eve"}))
+    fields["actor"] = "cli:eve"
+    new_hash = digest(Link(**fields))
     session.execute(text(f"UPDATE audit SET actor = 'cli:eve', hash = '{new_hash}' WHERE sequence = {place}"))
 
 
