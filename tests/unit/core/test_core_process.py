@@ -81,12 +81,15 @@ def test_a_child_is_killed_when_its_parent_ends(tmp_path: Path, modules: Path, d
 @pytest.mark.usefixtures("modules")
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     started: list[subprocess.Popen[bytes]] = []
-    log = tmp_path / "log"
-    thread = threading.Thread(target=lambda: started.append(spawn("sleeper", log=log)))
+
+    def start_and_see_it_run() -> None:
+        started.append(spawn("sleeper", log=tmp_path / "log"))
+        wait_until(lambda: "pid" in tail(tmp_path / "log"))
+
+    thread = threading.Thread(target=start_and_see_it_run)
     thread.start()
     thread.join()
-    wait_until(lambda: "pid" in tail(log))
-    time.sleep(0.2)
+    time.sleep(0.3)
     assert started[0].poll() is None
     assert stop(started[0]) == -signal.SIGTERM
 
