@@ -4,7 +4,8 @@ Trainer, evaluator and engine all run this one forward pass, so that what is ser
 what `transformers` computes for these families (tests compare them), without its seconds of imports, and with what
 CLM needs on top: running a part of the layers, and several LoRA experts in one batch.
 
-Shapes: `batch`, `seq`, `hidden`; rows are padded on the right, so plain causal attention never sees a padding token.
+Shapes: `tokens` is a flat axis over a whole batch (see Layout); `rows` are sequences. Rows are padded on the right, so
+causal attention never sees a padding token.
 """
 
 import math
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from clm.llm.model_files import DecoderConfig
 
@@ -40,12 +41,33 @@ class Expert:
         return sorted({layer for layer, _ in self.weights})
 
 
-Adapters = Sequence[tuple[slice, Expert]]  # which rows of the batch each expert answers; other rows: the base alone
+Adapters = Sequence[tuple[slice, Expert]]  # which tokens of the batch each expert answers; others: the base alone
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a batch lies on the flat token axis: a prefix that all rows begin with, once, then `rows` of `width` tokens.
+
+    Prompts of one task share their first tokens (system prompt, instruction); computing those once per batch instead
+    of once per row saves about half of the work on short prompts.
+    """
+
+    prefix: int
+    rows: int
+    width: int
+
+    def positions(self) -> Tensor:
+        own = torch.arange(self.prefix, self.prefix + self.width)
+        return torch.cat((torch.arange(self.prefix), own.repeat(self.rows)))
+
+    def visible(self) -> Tensor:
+        """`[width, prefix + width]`: what a row's token may attend to."""
+        return torch.ones(self.width, self.prefix + self.width, dtype=torch.bool).tril(self.prefix)
 
 
 @dataclass
 class KeyValues:
-    """Cache of one batch: per layer `[batch, kv_heads, capacity, head_dim]`; row `i` holds `lengths[i]` tokens."""
+    """Cache of one batch: per layer `[rows, kv_heads, capacity, head_dim]`; row `i` holds `lengths[i]` tokens."""
 
     keys: list[Tensor]
     values: list[Tensor]
@@ -66,48 +88,68 @@ class Decoder:
         self.embedding = weights["model.embed_tokens.weight"]
         self.output = self.embedding if config.tied else weights["lm_head.weight"]
         self.frequencies = _rope_frequencies(config)
-        self.attention_scale = config.head_dim**-0.5
 
     def embed(self, ids: Tensor) -> Tensor:
-        """`[batch, seq]` token ids -> `[batch, seq, hidden]`."""
-        return F.embedding(ids, self.embedding)
+        """`[tokens]` ids -> `[tokens, hidden]`."""
+        return functional.embedding(ids, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`[n, hidden]` after the last layer -> `[n, vocabulary]`."""
-        return F.linear(self._norm("model.norm", hidden), self.output)
+        return functional.linear(self._norm("model.norm", hidden), self.output)
 
     def forward(
-        self, hidden: Tensor, first: int, last: int, adapters: Adapters = (), cache: KeyValues | None = None
+        self,
+        hidden: Tensor,
+        layout: Layout,
+        first: int,
+        last: int,
+        expert: Expert | None = None,
+        cache: KeyValues | None = None,
     ) -> Tensor:
-        """Whole sequences from position 0 through layers `first` … `last - 1`; fills `cache` where one is given."""
-        rope = self._rope(torch.arange(hidden.shape[1]))
+        """Whole sequences, `[tokens, hidden]`, through layers `first` … `last - 1`; fills `cache` where one is given.
+
+        `cache.lengths` is left to the caller, who knows which tokens are padding.
+        """
+        adapters: Adapters = () if expert is None else ((slice(None), expert),)
+        rope = self._rope(layout.positions())
+        visible = layout.visible()
+        prefix, rows = layout.prefix, layout.rows
         for layer in range(first, last):
             query, key, value = self._query_key_value(layer, hidden, rope, adapters)
+            keys, values = _with_prefix(key, layout), _with_prefix(value, layout)
             if cache is not None:
-                cache.keys[layer][:, :, : key.shape[2]] = key
-                cache.values[layer][:, :, : key.shape[2]] = value
-            attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+                cache.keys[layer][:, :, : keys.shape[2]] = keys
+                cache.values[layer][:, :, : values.shape[2]] = values
+            own = query[prefix:].unflatten(0, (rows, -1)).transpose(1, 2)
+            attended = functional.scaled_dot_product_attention(own, self._share(keys), self._share(values), visible)
+            attended = attended.transpose(1, 2).flatten(2).flatten(0, 1)
+            if prefix:
+                start = (part[:prefix].transpose(0, 1)[None] for part in (query, key, value))
+                query, key, value = start
+                shared = functional.scaled_dot_product_attention(
+                    query, self._share(key), self._share(value), is_causal=True
+                )
+                attended = torch.cat((shared[0].transpose(0, 1).flatten(1), attended))
             hidden = self._finish_layer(layer, hidden, attended, adapters)
         return hidden
 
     def step(self, hidden: Tensor, adapters: Adapters, cache: KeyValues) -> Tensor:
-        """One more token per row, `[batch, 1, hidden]`, through all layers; appends to `cache`."""
-        config, rows = self.config, torch.arange(hidden.shape[0])
-        cosines, sines = self._rope(cache.lengths)
-        rope = (cosines[:, None, None], sines[:, None, None])
+        """One more token per row, `[rows, hidden]`, through all layers; appends to `cache`."""
+        config, rows = self.config, torch.arange(len(hidden))
+        rope = self._rope(cache.lengths)
         used = int(cache.lengths.max()) + 1
         unused = torch.arange(used) > cache.lengths[:, None]
         mask = torch.zeros(unused.shape).masked_fill_(unused, -math.inf)[:, None, None, :]
-        grouped = (hidden.shape[0], config.kv_heads, config.heads // config.kv_heads, config.head_dim)
+        scale = config.head_dim**-0.5
         for layer in range(config.layers):
             query, key, value = self._query_key_value(layer, hidden, rope, adapters)
             keys, values = cache.keys[layer], cache.values[layer]
-            keys[rows, :, cache.lengths] = key[:, :, 0]
-            values[rows, :, cache.lengths] = value[:, :, 0]
-            scores = query.reshape(grouped) @ keys[:, :, :used].transpose(2, 3) * self.attention_scale + mask
+            keys[rows, :, cache.lengths] = key
+            values[rows, :, cache.lengths] = value
+            query = query.unflatten(1, (config.kv_heads, -1)) * scale  # heads that share keys side by side
+            scores = query @ keys[:, :, :used].transpose(2, 3) + mask  # [rows, kv_heads, heads / kv_heads, used]
             attended = torch.softmax(scores, -1) @ values[:, :, :used]
-            attended = attended.reshape(hidden.shape[0], config.heads, 1, config.head_dim)
-            hidden = self._finish_layer(layer, hidden, attended, adapters)
+            hidden = self._finish_layer(layer, hidden, attended.flatten(1), adapters)
         cache.lengths = cache.lengths + 1
         return hidden
 
@@ -119,32 +161,35 @@ class Decoder:
     def _query_key_value(
         self, layer: int, hidden: Tensor, rope: tuple[Tensor, Tensor], adapters: Adapters
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Each `[batch, heads or kv_heads, seq, head_dim]`, rotated."""
+        """Each `[tokens, heads or kv_heads, head_dim]`, the first two rotated."""
         normed = self._norm(f"model.layers.{layer}.input_layernorm", hidden)
-        shape = (*hidden.shape[:2], -1, self.config.head_dim)
+        shape = (len(hidden), -1, self.config.head_dim)
         query = self._linear(layer, "q_proj", normed, adapters).view(shape)
         key = self._linear(layer, "k_proj", normed, adapters).view(shape)
         value = self._linear(layer, "v_proj", normed, adapters).view(shape)
         if self.config.query_key_norm:
             query = self._norm(f"model.layers.{layer}.self_attn.q_norm", query)
             key = self._norm(f"model.layers.{layer}.self_attn.k_norm", key)
-        return _rotate(query.transpose(1, 2), rope), _rotate(key.transpose(1, 2), rope), value.transpose(1, 2)
+        return _rotate(query, rope), _rotate(key, rope), value
 
     def _finish_layer(self, layer: int, hidden: Tensor, attended: Tensor, adapters: Adapters) -> Tensor:
-        attended = attended.transpose(1, 2).reshape(*hidden.shape[:2], -1)
         hidden = hidden + self._linear(layer, "o_proj", attended, adapters)
         normed = self._norm(f"model.layers.{layer}.post_attention_layernorm", hidden)
-        gate = F.silu(self._linear(layer, "gate_proj", normed, adapters))
+        gate = functional.silu(self._linear(layer, "gate_proj", normed, adapters))
         up = self._linear(layer, "up_proj", normed, adapters)
         return hidden + self._linear(layer, "down_proj", gate * up, adapters)
 
+    def _share(self, keys: Tensor) -> Tensor:
+        """Grouped-query attention: `[rows, kv_heads, seq, head_dim]` repeated for all heads."""
+        return keys.repeat_interleave(self.config.heads // self.config.kv_heads, 1)
+
     def _linear(self, layer: int, name: str, x: Tensor, adapters: Adapters) -> Tensor:
         place = f"model.layers.{layer}.{LINEARS[name]}.{name}"
-        y = F.linear(x, self.weights[f"{place}.weight"], self.weights.get(f"{place}.bias"))
+        y = functional.linear(x, self.weights[f"{place}.weight"], self.weights.get(f"{place}.bias"))
         for rows, expert in adapters:
             pair = expert.weights.get((layer, name))
             if pair is not None:
-                delta = F.linear(F.linear(x[rows], pair[0]), pair[1]) * expert.scale
+                delta = functional.linear(functional.linear(x[rows], pair[0]), pair[1]) * expert.scale
                 if len(delta) == len(y):
                     y = y + delta
                 else:
@@ -152,13 +197,19 @@ class Decoder:
         return y
 
     def _norm(self, name: str, x: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), self.weights[f"{name}.weight"], self.config.norm_epsilon)
+        return functional.rms_norm(x, (x.shape[-1],), self.weights[f"{name}.weight"], self.config.norm_epsilon)
 
     def _rope(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines, each `[len(positions), head_dim]` (Su et al. 2021, arXiv:2104.09864)."""
+        """Cosines and sines, each `[tokens, 1, head_dim]` (Su et al. 2021, arXiv:2104.09864)."""
         angles = positions[:, None].float() * self.frequencies
-        angles = torch.cat((angles, angles), -1)
+        angles = torch.cat((angles, angles), -1)[:, None]
         return angles.cos(), angles.sin()
+
+
+def _with_prefix(keys: Tensor, layout: Layout) -> Tensor:
+    """`[tokens, kv_heads, head_dim]` -> `[rows, kv_heads, prefix + width, head_dim]`."""
+    own = keys[layout.prefix :].unflatten(0, (layout.rows, layout.width))
+    return torch.cat((keys[: layout.prefix].expand(layout.rows, -1, -1, -1), own), 1).transpose(1, 2)
 
 
 def _rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:

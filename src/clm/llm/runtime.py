@@ -1,0 +1,229 @@
+"""Answers, features and likelihoods of a base with many experts: what the gate evaluates and the engine serves.
+
+Greedy answers depend on prompt and expert alone; batch mates change sums in float32's last digits only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from clm.errors import InvalidInput, unknown_name
+from clm.llm.base import Base
+from clm.llm.batches import Packed, group_by_length, pack
+from clm.llm.decoder import Adapters, Expert, KeyValues
+from clm.llm.experts import load_expert
+from clm.llm.prompts import IGNORED
+from clm.llm.sampling import choose
+from clm.llm.streaming import AnswerStream
+
+MAX_ROWS = 32  # of a batch
+MAX_BATCH_TOKENS = 8192  # cached tokens of a batch, prompts and answers: bounds memory
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One prompt. `temperature` 0 is greedy; else sampled from the `top_p` nucleus with `seed`."""
+
+    prompt_ids: Sequence[int]
+    expert_hash: str | None = None  # None: the base
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str  # "stop" | "length"
+
+
+OnToken = Callable[[int, str], None]  # index of the request, text that came new
+ShouldStop = Callable[[int], bool]
+
+
+@dataclass
+class _Row:
+    """A request on its way: its place in the caller's list, its stream and its random numbers."""
+
+    index: int
+    request: GenerationRequest
+    stream: AnswerStream
+    random: np.random.Generator
+    tokens: int = 0
+    finish_reason: str = ""
+
+
+class Runtime:
+    """Not thread-safe: one thread generates at a time (the engine's scheduler sees to it)."""
+
+    def __init__(self, base: Base) -> None:
+        self.base = base
+        self.experts: dict[str, Expert] = {}
+
+    def load_expert(self, expert_hash: str, path: Path) -> None:
+        """Verifies and loads; a loaded one is kept. Raises TamperedArtifact or UnsafeModel."""
+        if expert_hash not in self.experts:
+            self.experts[expert_hash] = load_expert(path, self.base, expert_hash)
+
+    def unload_expert(self, expert_hash: str) -> None:
+        self.experts.pop(expert_hash, None)
+
+    @torch.inference_mode()
+    def features(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Router features, `[n, 2 * hidden]`: mean and last-token state at the trunk's top, of the base alone."""
+        _check_prompts(prompts, self.base)
+        found = np.zeros((len(prompts), 2 * self.base.hidden_size), np.float32)
+        for group in group_by_length([len(p) for p in prompts], MAX_ROWS, MAX_BATCH_TOKENS):
+            packed = pack([prompts[n] for n in group])
+            hidden = self.base.model.embed(packed.ids)
+            hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.trunk_layers)
+            prefix, own = packed.split(hidden)
+            inside = packed.inside()[..., None]
+            mean = (prefix.sum(0) + (own * inside).sum(1)) / packed.lengths[:, None]
+            last = own[torch.arange(len(group)), packed.lengths - packed.layout.prefix - 1]
+            found[group] = torch.cat((mean, last), 1).numpy()
+        return found
+
+    @torch.inference_mode()
+    def log_likelihood(
+        self, examples: Sequence[tuple[Sequence[int], Sequence[int]]], expert_hash: str | None
+    ) -> NDArray[np.float64]:
+        """Mean natural-log likelihood per labelled token, `[n]`. Raises InvalidInput for an example without labels."""
+        _check_prompts([ids for ids, _ in examples], self.base)
+        expert = self._expert(expert_hash)
+        found = np.zeros(len(examples))
+        for group in group_by_length([len(ids) for ids, _ in examples], MAX_ROWS, MAX_BATCH_TOKENS // 2):
+            for n in group:
+                if all(label == IGNORED for label in examples[n][1][1:]):
+                    raise InvalidInput("An example without any token to predict has no likelihood.")
+            packed = pack([examples[n][0] for n in group], [examples[n][1] for n in group])
+            hidden = self.base.model.embed(packed.ids)
+            hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.layers, expert)
+            states, labels, rows = packed.predicting(hidden)
+            losses = torch.cat([
+                functional.cross_entropy(self.base.model.logits(part), truth, reduction="none")
+                for part, truth in zip(states.split(512), labels.split(512), strict=True)
+            ]).double()  # fmt: skip
+            sums = torch.zeros(len(group), dtype=torch.double).index_add_(0, rows, losses)
+            found[group] = (-sums / rows.bincount(minlength=len(group))).numpy()
+        return found
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        on_token: OnToken | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> list[Completion]:
+        """Answers in the order of the requests, whatever experts they name.
+
+        `on_token` gets text as soon as it can't be part of a stop sequence; `should_stop` is asked before every token.
+        Raises InvalidInput for an empty or overlong prompt, NotFound for an expert that is not loaded.
+        """
+        _check_prompts([r.prompt_ids for r in requests], self.base)
+        rows = [
+            _Row(n, request, AnswerStream(self.base.tokenizer, request.stop), np.random.default_rng(request.seed))
+            for n, request in enumerate(requests)
+        ]
+        sizes = [len(r.prompt_ids) + r.max_new_tokens for r in requests]
+        for group in group_by_length(sizes, MAX_ROWS, MAX_BATCH_TOKENS):
+            # Rows of one expert lie side by side, so that it answers one slice of the batch.
+            self._generate_batch(sorted((rows[n] for n in group), key=_expert_name), on_token, should_stop)
+        return [Completion(row.stream.text, len(row.request.prompt_ids), row.tokens, row.finish_reason) for row in rows]
+
+    def _generate_batch(self, rows: list[_Row], on_token: OnToken | None, should_stop: ShouldStop | None) -> None:
+        limit = self.base.model.config.max_positions
+        capacity = min(limit, max(len(row.request.prompt_ids) + row.request.max_new_tokens for row in rows))
+        cache = self.base.model.new_cache(len(rows), capacity)
+        logits = self._prefill(rows, cache)
+        while True:
+            tokens = [choose(row.request, scores, row.random) for row, scores in zip(rows, logits, strict=True)]
+            for row, token, length in zip(rows, tokens, cache.lengths.tolist(), strict=True):
+                self._accept(row, token, length + 1 >= limit, on_token, should_stop)
+            going = [n for n, row in enumerate(rows) if not row.finish_reason]
+            if not going:
+                return
+            if len(going) < len(rows):
+                cache.keep(torch.tensor(going))
+                rows, tokens = [rows[n] for n in going], [tokens[n] for n in going]
+            hidden = self.base.model.embed(torch.tensor(tokens))
+            logits = self.base.model.logits(self.base.model.step(hidden, self._adapters(rows), cache))
+
+    def _prefill(self, rows: list[_Row], cache: KeyValues) -> Tensor:
+        """Runs the prompts, expert by expert (rows of one share their prefix), and returns `[rows, vocabulary]`."""
+        states: list[Tensor] = []
+        lengths: list[Tensor] = []
+        for part in _slices(rows):
+            packed: Packed = pack([row.request.prompt_ids for row in rows[part]])
+            own_cache = KeyValues([k[part] for k in cache.keys], [v[part] for v in cache.values], packed.lengths)
+            hidden = self.base.model.embed(packed.ids)
+            expert = self._expert(rows[part.start].request.expert_hash)
+            hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.layers, expert, own_cache)
+            own = packed.split(hidden)[1]
+            states.append(own[torch.arange(len(own)), packed.lengths - packed.layout.prefix - 1])
+            lengths.append(packed.lengths)
+        cache.lengths = torch.cat(lengths)
+        return self.base.model.logits(torch.cat(states))
+
+    def _accept(
+        self, row: _Row, token: int, full: bool, on_token: OnToken | None, should_stop: ShouldStop | None
+    ) -> None:
+        if token in self.base.tokenizer.end_ids or (should_stop is not None and should_stop(row.index)):
+            row.finish_reason = "stop"
+        else:
+            row.tokens += 1
+            new_text = row.stream.add(token)
+            if row.stream.stopped:
+                row.finish_reason = "stop"
+            elif row.tokens >= row.request.max_new_tokens or full:
+                row.finish_reason = "length"
+            if new_text and on_token is not None:
+                on_token(row.index, new_text)
+        if row.finish_reason:
+            rest = row.stream.finish()
+            if rest and on_token is not None:
+                on_token(row.index, rest)
+
+    def _adapters(self, rows: list[_Row]) -> Adapters:
+        found: list[tuple[slice, Expert]] = []
+        for part in _slices(rows):
+            expert = self._expert(rows[part.start].request.expert_hash)
+            if expert is not None:
+                found.append((part, expert))
+        return found
+
+    def _expert(self, expert_hash: str | None) -> Expert | None:
+        if expert_hash is None:
+            return None
+        if expert_hash not in self.experts:
+            raise unknown_name("loaded expert", expert_hash, list(self.experts))
+        return self.experts[expert_hash]
+
+
+def _expert_name(row: _Row) -> str:
+    return row.request.expert_hash or ""
+
+
+def _slices(rows: list[_Row]) -> list[slice]:
+    """Runs of rows with the same expert."""
+    starts = [n for n, row in enumerate(rows) if n == 0 or _expert_name(row) != _expert_name(rows[n - 1])]
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(rows)], strict=True)]
+
+
+def _check_prompts(prompts: Sequence[Sequence[int]], base: Base) -> None:
+    limit = base.model.config.max_positions
+    for ids in prompts:
+        if not ids:
+            raise InvalidInput("A prompt without any token can't be answered.")
+        if len(ids) >= limit:
+            raise InvalidInput(f"A prompt of {len(ids)} tokens is too long: this base reads {limit - 1} at most.")
