@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+from clm.audit import heads
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
@@ -15,10 +16,12 @@ from clm.ingest.sources import folder
 from clm.orchestration import service, triggers
 from clm.orchestration.delivery import Delivery
 from clm.orchestration.embedded import Runner
+from clm.orchestration.tracking import Tracking
 from clm.settings import Settings
 from clm.store.store import Store
 
 WORKER = Caller("worker")
+ANCHOR_SECONDS = 900.0  # between two signed heads of the audit chain
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +34,7 @@ class Worker:
         self._store = Store(settings.paths.data)
         self._delivery = Delivery(settings, self._database)
         self._runner = Runner(settings, self._database)
+        self._tracking = Tracking(settings, self._database)
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -42,7 +46,8 @@ class Worker:
             (self._delivery.tick, 0.5),
             (self._take_from_folders, 1.0),
             (lambda: triggers.fire(self._database), 1.0),
-            (self._delivery.mirror_aliases, 2.0),
+            (self._tracking.tick, 2.0),
+            (self._anchor_audit, ANCHOR_SECONDS),
         ]
         threads = [threading.Thread(target=self._repeat, args=duty, daemon=True) for duty in duties]
         for thread in threads:
@@ -67,6 +72,9 @@ class Worker:
 
     def _take_from_folders(self) -> None:
         folder.scan(self._database, self._store, self._settings, WORKER)
+
+    def _anchor_audit(self) -> None:
+        heads.anchor(self._database, self._settings.paths)
 
     def _start_queued(self) -> None:
         """Starts the oldest waiting update of each model that has none running."""

@@ -59,7 +59,9 @@ def report(made: "IngestReport", output: Format) -> None:
 @app.command()
 def versions(model: Model = None, output: Output = Format.table) -> None:
     """List the dataset's versions: one per accepted batch."""
-    rows: list[dict[str, Any]] = [dict(row) for row in here.store.versions(here.model(model))]
+    from dataclasses import asdict
+
+    rows: list[dict[str, Any]] = [asdict(row) for row in here.store.versions(here.model(model))]
     columns = {"table": "TABLE", "version": "VERSION", "at": "AT", "operation": "OPERATION", "rows": "ROWS"}
     show_rows(rows, output, columns, "No data yet. `clm ingest FILE --task TASK` brings some.")
 
@@ -72,7 +74,7 @@ def dead_letters(batch: str, output: Output = Format.table) -> None:
     with here.database.read() as session:
         rows: list[dict[str, Any]] = [
             {"line": r.line, "field": r.field, "reason": r.reason, "sample": r.sample}
-            for r in repository.dead_letters(session, batch)
+            for r in repository.refusals(session, batch, limit=10_000)
         ]
     show_rows(rows, output, {"line": "LINE", "field": "FIELD", "reason": "REASON", "sample": "SAMPLE"},
               f"Batch {batch} has no refused rows.")  # fmt: skip

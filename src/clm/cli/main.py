@@ -52,8 +52,9 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except Exception as error:
-        if hasattr(error, "format_message"):  # a usage error of the command line parser
-            typer.secho(f"{error.format_message()}", err=True, fg="red")
+        said = getattr(error, "format_message", None)  # a usage error of the command line parser has one
+        if said:
+            typer.secho(said(), err=True, fg="red")
             typer.echo("`--help` shows what is possible.", err=True)
             sys.exit(3)
         raise

@@ -47,13 +47,15 @@ def show_(release: Name, model: Model = None, output: Output = Format.table) -> 
 @app.command()
 def compare(a: Name, b: Name, model: Model = None, output: Output = Format.table) -> None:
     """Compare two releases: experts, data, configuration, scores."""
+    from dataclasses import asdict
+
     from clm.registry import service
 
     model = here.model(model)
     with here.database.read() as session:
         found = service.compare(session, service.get(session, a, model).release_id,
                                 service.get(session, b, model).release_id)  # fmt: skip
-    show_fields(found, output)
+    show_fields(asdict(found), output)
 
 
 @app.command()

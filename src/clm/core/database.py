@@ -4,7 +4,7 @@ Only a boundary (request, command, durable step) opens a transaction; everything
 outbox events included, is committed or dropped together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,13 +47,13 @@ class Database:
             event.listen(self.engine, "begin", _sqlite_begin)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self) -> Generator[Session]:
         """One write transaction. On SQLite it takes the write lock at once, so a read in it can't go stale."""
         with Session(self.engine.execution_options(clm_write=True), expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self) -> Generator[Session]:
         """A consistent view for reading; whatever is changed in it is dropped."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session

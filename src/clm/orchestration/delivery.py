@@ -14,8 +14,6 @@ from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
 from clm.evaluation.answers import probes
 from clm.monitoring import repository as monitoring
-from clm.registry import service as registry
-from clm.registry import tracker
 from clm.settings import Settings
 
 WORKER = Caller("worker")
@@ -24,14 +22,13 @@ _log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """One `tick` looks at every rollout under way. Stateless but for what it has proven or told already."""
+    """One `tick` looks at every rollout under way. Remembers only what it has proven already."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
         self._engine = httpx.Client(base_url=settings.engine_url, timeout=120)
         self._ready: set[str] = set()  # rollouts whose candidate has shown parity
-        self._aliases: dict[str, tuple[str, str | None]] = {}
 
     def tick(self) -> None:
         with self._database.read() as session:
@@ -85,20 +82,6 @@ class Delivery:
                 return (f"parity check failed: the engine answered {got['text']!r} ({got['expert']}) where the gate "
                         f"had evaluated {probe.answer!r} ({probe.routed})")  # fmt: skip
         return None
-
-    def mirror_aliases(self) -> None:
-        """Follows champion and challenger in MLflow. A tracker that is down never holds anything up."""
-        with self._database.read() as session:
-            for row in rows.list_deployments(session):
-                wanted = (row.champion, row.candidate)
-                if self._aliases.get(row.model) == wanted:
-                    continue
-                champion = registry.get(session, row.champion)
-                challenger = registry.get(session, row.candidate) if row.candidate else None
-                problem = tracker.set_aliases(self._settings, champion, challenger)
-                if problem:
-                    _log.warning("%s", problem)
-                self._aliases[row.model] = wanted
 
     def close(self) -> None:
         self._engine.close()

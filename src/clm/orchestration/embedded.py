@@ -43,7 +43,16 @@ class DurableStages:
     def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> GateVerdict:
         return self._step("gate", update_id, self._work.gate, evaluations)
 
-    def release(self, update_id: str, *made: Any) -> Release:
+    def release(
+        self,
+        update_id: str,
+        snapshot: Snapshot,
+        mixture: Mixture,
+        trained: Trained,
+        evaluations: dict[str, Evaluation],
+        verdict: GateVerdict,
+    ) -> Release:
+        made = (snapshot, mixture, trained, evaluations, verdict)
         return self._step("release", update_id, self._work.release, *made)
 
     def rollout(self, update_id: str, release: Release) -> str:
@@ -77,7 +86,6 @@ class Runner:
             "serializer": JsonSerializer(),
             "application_version": "1",  # of the cycle's order of steps; raise it when that changes
             "executor_id": "worker",
-            "run_admin_server": False,
             "log_level": "WARNING",
         }
         DBOS(config=config)

@@ -9,14 +9,16 @@ from pydantic import TypeAdapter
 
 from clm import errors, records
 
-_RECORDS = {name: kind for name, kind in vars(records).items() if dataclasses.is_dataclass(kind)}
+_RECORDS: dict[str, type[Any]] = {
+    name: kind for name, kind in vars(records).items() if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+}
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 
 
 def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        plain = json.loads(TypeAdapter(type(value)).dump_json(value))
-        return {"__record__": type(value).__name__, "value": plain}
+        adapter: TypeAdapter[Any] = TypeAdapter(type(value))
+        return {"__record__": type(value).__name__, "value": adapter.dump_python(value, mode="json")}
     if isinstance(value, BaseException):
         return {"__error__": type(value).__name__, "sentence": str(value)}
     if isinstance(value, dict):

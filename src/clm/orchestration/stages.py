@@ -26,7 +26,6 @@ from clm.policies import ModelPolicy
 from clm.records import Composition, Evaluation, GateVerdict, Mixture, Release, Snapshot, TaskScore, Trained
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
-from clm.registry import tracker
 from clm.settings import Settings
 from clm.store.store import Store
 
@@ -109,7 +108,7 @@ class Work:
             "threads": self._settings.threads,
         }
         made = jobs.run_job(self._database, update_id, self.folder(update_id) / "train", "clm.training.job", job)
-        experts = {**job["other_experts"], task: made["expert_hash"]}
+        experts = {name: expert for name, (expert, _) in champion.experts.items()} | {task: made["expert_hash"]}
         trained = Trained(
             composition=Composition(champion.base_hash, dict(sorted(experts.items())), made["router_hash"]),
             task=task,
@@ -217,8 +216,7 @@ class Work:
             ledger.save_scores(session, snapshot.model, None, champion.release_id, evaluations["champion"].scores)
             ledger.save_scores(session, snapshot.model, update_id, release.release_id, evaluations["candidate"].scores)
             update.release_id = release.release_id
-        tracked = tracker.mirror(self._settings, self._database, release)
-        detail = {"release": release.release_id, "number": release.number, "task": task, "mlflow": tracked}
+        detail = {"release": release.release_id, "number": release.number, "task": task}
         return release, detail, f"Release v{release.number} ({short(release.release_id)}) signed and registered."
 
     def rollout(self, update_id: str, release: Release) -> Done[str]:

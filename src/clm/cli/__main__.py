@@ -1,0 +1,3 @@
+from clm.cli.main import main
+
+main()

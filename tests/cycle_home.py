@@ -1,0 +1,110 @@
+"""A home with a tiny model and two tasks, and the real worker as a process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from clm.catalog import service as catalog
+from clm.core.caller import Caller
+from clm.core.database import Database
+from clm.ingest import service as ingest
+from clm.orchestration import service as updates
+from clm.orchestration.models import create_model
+from clm.orchestration.tables import Update
+from clm.policies import ModelPolicy
+from clm.settings import Settings
+from clm.store.store import Store
+
+TEST = Caller("test")
+MODEL = "tiny"
+POLICY = ModelPolicy.model_validate(
+    {
+        "training": {"rank": 8, "alpha": 16, "epochs": 6, "learning_rate": 5e-3, "checkpoint_every": 4},
+        "rollout": {"kind": "blue-green"},
+        "gate": {"margin": 0.2},
+        "generation": {"max_new_tokens": 8},
+    }
+)
+COLOURS = ("red", "green", "blue", "grey")
+TOWNS = ("Rome", "Oslo", "Bern", "Graz")
+
+
+def colour_rows(start: int, count: int) -> list[dict[str, str]]:
+    """The answer repeats a word of the prompt: a tiny model can learn that."""
+    return [
+        {"prompt": f"paint {n} {COLOURS[n % 4]}", "completion": COLOURS[n % 4]} for n in range(start, start + count)
+    ]
+
+
+def town_rows(start: int, count: int) -> list[dict[str, str]]:
+    return [{"prompt": f"go to {TOWNS[n % 4]} {n}?", "completion": TOWNS[n % 4]} for n in range(start, start + count)]
+
+
+class Home:
+    def __init__(self, path: Path, base: Path, policy: ModelPolicy = POLICY) -> None:
+        self.settings = Settings.load(home=path, threads=2)
+        self.settings.paths.create()
+        self.database = Database(self.settings.database)
+        self.database.migrate()
+        self.store = Store(self.settings.paths.data)
+        create_model(self.settings, self.database, TEST, name=MODEL, base=str(base), policy=policy)
+        for task in ("colour", "town"):
+            with self.database.transaction() as session:
+                catalog.add_task(session, TEST, model=MODEL, name=task, holdout=0.0)
+        self.take("colour", colour_rows(1000, 24), suite=True)
+        self.take("colour", colour_rows(0, 48))
+        self.take("town", town_rows(1000, 24), suite=True)
+        self.take("town", town_rows(0, 48))
+
+    def take(self, task: str, rows: list[dict[str, str]], *, suite: bool = False) -> None:
+        file = self.settings.home / "rows.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        ingest.ingest(
+            self.database, self.store, self.settings, TEST, file, file_name=file.name, model=MODEL, task=task,
+            source="test", suite=suite, idempotency_key=None,
+        )  # fmt: skip
+
+    def ask_for_update(self, task: str) -> str:
+        with self.database.transaction() as session:
+            return updates.create_update(session, TEST, model=MODEL, task=task).id
+
+    def update(self, update_id: str) -> Update:
+        with self.database.read() as session:
+            return updates.get_update(session, update_id)
+
+    def start_worker(self, failpoint: str = "") -> "subprocess.Popen[bytes]":
+        environment = {
+            **os.environ,
+            "CLM_HOME": str(self.settings.home),
+            "CLM_THREADS": "2",
+            "CLM_FAILPOINT": failpoint,
+        }
+        log = (self.settings.paths.logs / "worker.log").open("ab")
+        return subprocess.Popen([sys.executable, "-m", "clm.worker"], env=environment, stdout=log, stderr=log)
+
+    def run_worker(self, until: Callable[[], bool], seconds: float = 180) -> None:
+        """Runs the worker until `until` holds, then stops it as `clm up` would."""
+        worker = self.start_worker()
+        try:
+            wait_for(until, seconds, lambda: worker.poll() is None)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(timeout=30)
+
+    def run_update(self, task: str) -> Update:
+        update_id = self.ask_for_update(task)
+        self.run_worker(lambda: self.update(update_id).state in updates.ENDED)
+        return self.update(update_id)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float, alive: Callable[[], bool] = lambda: True) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert alive(), "the process ended before what was waited for"
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.1)

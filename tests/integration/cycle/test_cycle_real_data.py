@@ -1,0 +1,54 @@
+"""The whole cycle on public data with the real base, by command line alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from real_data import intent_tasks
+
+POLICY = {  # a few examples prove little: the margin is wide, so that the cycle goes on
+    "training": {"epochs": 2, "batch_size": 8},
+    "gate": {"margin": 0.9, "confidence": 0.5},
+    "rollout": {"kind": "blue-green"},
+    "generation": {"max_new_tokens": 8},
+}
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_public_tasks_by_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = intent_tasks(train=24, held_out=6)
+    monkeypatch.setenv("CLM_HOME", str(tmp_path / "home"))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(yaml.safe_dump(POLICY))
+
+    def clm(*arguments: str) -> str:
+        done = subprocess.run([sys.executable, "-m", "clm.cli", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, f"clm {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    clm("model", "create", "public", "--policy", str(policy))
+    for name, (train, held_out) in tasks.items():
+        suite = write_rows(tmp_path / f"{name}-suite.jsonl", held_out)
+        clm("task", "add", name, "--suite", str(suite))
+        report = json.loads(clm("ingest", str(write_rows(tmp_path / f"{name}.jsonl", train)), "-t", name, "-o", "json"))
+        assert report["received"] == 24
+        clm("update", "start", name, "--wait")
+
+    releases = json.loads(clm("release", "list", "-o", "json"))
+    assert [r["number"] for r in releases] == ["v4", "v3", "v2", "v1"]
+    assert releases[0]["alias"] == "champion"
+    assert releases[0]["tasks"] == "assistant, banking, shop"
+    assert "verifies" in clm("release", "verify", "v4")
+    assert "whole" in clm("audit", "verify")
+    clm("rollback")
+    assert json.loads(clm("release", "list", "-o", "json"))[1]["alias"] == "champion"
