@@ -23,7 +23,7 @@ from deltalake import DeltaTable
 
 from clm.core.hashing import sha256_json
 from clm.core.locks import file_lock
-from clm.errors import NotFound
+from clm.errors import InvalidInput, NotFound
 from clm.records import Appended, Fate, Json, Mixture, Record, Snapshot
 from clm.store import delta
 from clm.store.mixture import build_mixture, write_suites
@@ -47,6 +47,8 @@ class Store:
     """Delta tables `data/<model>/records` and `data/<model>/suites`. Safe between threads and processes."""
 
     def __init__(self, data: Path) -> None:
+        if "%" in str(data):
+            raise InvalidInput(f"Delta Lake can't keep tables under a path with a percent sign: {data}. Use another.")
         self._data = data
 
     def append(
