@@ -1,0 +1,249 @@
+"""Evaluation for real, on a tiny random base with two experts and a router."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from clm.core.content import content_hash, prompt_hash
+from clm.core.files import read_json, write_json
+from clm.core.hashing import sha256_json
+from clm.errors import InvalidInput, NotFound
+from clm.evaluation import evaluator, job
+from clm.evaluation.answers import example_scores, probes
+from clm.llm.base import load_base
+from clm.llm.experts import new_expert, save_expert
+from clm.llm.prompts import routing_ids
+from clm.llm.router import fit_router, save_router
+from clm.llm.runtime import Runtime
+from clm.records import BASE, Json, Shape
+from tiny import tiny_base
+
+TASKS = {"letters": "exact_match", "numbers": "token_f1", "prose": "perplexity"}
+
+
+def suite(task: str) -> list[tuple[Shape, Json]]:
+    if task == "letters":
+        return [("completion", {"prompt": f"say abc {n}", "completion": "abc"}) for n in range(6)]
+    if task == "numbers":
+        ask = "COUNT FROM {} PLEASE!"
+        return [
+            ("messages", {"messages": [{"role": "user", "content": ask.format(n)},
+                                       {"role": "assistant", "content": "1 2 3"}]})
+            for n in range(5)
+        ]  # fmt: skip
+    return [("text", {"text": f"once upon a time {n}"}) for n in range(4)]
+
+
+def write_suites(path: Path, tasks: list[str]) -> Path:
+    rows = [
+        {"example_id": f"rec_{content_hash(shape, content)[:24]}", "task": task, "shape": shape,
+         "content": json.dumps(content), "prompt_hash": prompt_hash(shape, content),
+         "content_hash": content_hash(shape, content)}
+        for task in tasks for shape, content in suite(task)
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+@dataclass(frozen=True)
+class World:
+    root: Path
+    base: Path
+    base_hash: str
+    experts: dict[str, dict[str, str]]
+    router: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("evaluation")
+    base = load_base(tiny_base(root / "base"), threads=1)
+    experts: dict[str, dict[str, str]] = {}
+    for seed, task in enumerate(TASKS):
+        expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=seed)
+        random = torch.Generator().manual_seed(seed)
+        for _, second in expert.weights.values():
+            second.normal_(0, 0.5, generator=random)  # an expert that was just made changes nothing
+        digest, path = save_expert(expert, base.hash, root / "experts")
+        experts[task] = {"hash": digest, "path": str(path)}
+    runtime = Runtime(base)
+    features = {
+        task: runtime.features([routing_ids(base.tokenizer, shape, content) for shape, content in suite(task)])
+        for task in TASKS
+    }
+    general = np.random.default_rng(0).normal(0, 50, (8, 2 * base.hidden_size)).astype(np.float32)
+    router_hash, router_path = save_router(fit_router(features, general, seed=1), root / "routers")
+    return World(root, root / "base", base.hash, experts, {"hash": router_hash, "path": str(router_path)})
+
+
+Prepare = Callable[..., Path]
+
+
+@pytest.fixture
+def prepare(world: World, tmp_path: Path) -> Prepare:
+    """Makes a job folder; `tasks` have suites, each composition holds the experts of the tasks that it names."""
+
+    def make(name: str, compositions: dict[str, list[str]], tasks: list[str] | None = None, **changes: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        suites = write_suites(folder / "suites.parquet", tasks or list(TASKS))
+        parts = {
+            composition: {
+                "experts": {task: world.experts[task] for task in held},
+                "router": world.router if held else None,
+            }
+            for composition, held in compositions.items()
+        }
+        content = {"base": str(world.base), "base_hash": world.base_hash, "compositions": parts, "suites": str(suites),
+                   "metrics": TASKS, "max_new_tokens": 6, "answers_dir": str(tmp_path / "answers"),
+                   "threads": 1}  # fmt: skip
+        write_json(folder / "job.json", {**content, **changes})
+        return folder
+
+    return make
+
+
+def test_candidate_and_champion_are_answered_scored_and_stored(world: World, prepare: Prepare) -> None:
+    folder = prepare("job", {"champion": [], "candidate": list(TASKS)})
+    result = job.run(folder)
+    candidate, champion = result["candidate"]["scores"], result["champion"]["scores"]
+    assert set(candidate) == set(champion) == set(TASKS)
+    assert {t: s["n"] for t, s in candidate.items()} == {"letters": 6, "numbers": 5, "prose": 4}
+    assert all(0 <= s["score"] <= 1 for s in (*candidate.values(), *champion.values()))
+    assert candidate["prose"]["score"] != champion["prose"]["score"]
+    assert candidate["letters"]["suite_hash"] == sha256_json(
+        sorted(content_hash(shape, content) for shape, content in suite("letters"))
+    )
+
+    rows = {(r["task"], r["example_id"]): r for r in pl.read_parquet(result["candidate"]["answers"]).to_dicts()}
+    assert len(rows) == 15
+    for (task, _), row in rows.items():
+        assert row["routed"] in TASKS
+        assert row["expert_hash"] == world.experts[row["routed"]]["hash"]
+        assert (row["answer"] is None) == (task == "prose")
+    misrouted = sum(s["misrouted"] for s in candidate.values())
+    assert misrouted == sum(row["routed"] != task for (task, _), row in rows.items())
+    base_rows = pl.read_parquet(result["champion"]["answers"])
+    assert set(base_rows["routed"]) == {BASE} and base_rows["expert_hash"].null_count() == 15
+    assert sum(s["misrouted"] for s in champion.values()) == 0
+    scores = example_scores(Path(result["candidate"]["answers"]))
+    assert {task: len(examples) for task, examples in scores.items()} == {"letters": 6, "numbers": 5, "prose": 4}
+
+    lines = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == lines[-1]["steps"] and lines[-1]["stage"] == "evaluate"
+
+
+def test_answers_equal_those_of_the_runtime_alone(world: World, prepare: Prepare) -> None:
+    """What the parity check later asks of the engine: prompt by prompt, the same text by the same expert."""
+    from clm.llm.prompts import prompt_ids
+    from clm.llm.runtime import GenerationRequest
+
+    folder = prepare("job", {"candidate": list(TASKS)})
+    job.run(folder)
+    runtime = Runtime(load_base(world.base, threads=1))
+    found = probes(folder, 7)
+    assert len(found) == 7
+    assert [probe.shape for probe in found[:4]] == ["completion", "messages", "completion", "messages"]
+    for probe in found:
+        expert = world.experts[probe.routed]
+        runtime.load_expert(expert["hash"], Path(expert["path"]))
+        ids = prompt_ids(runtime.base.tokenizer, probe.shape, probe.content)
+        request = GenerationRequest(ids, expert["hash"], max_new_tokens=probe.max_new_tokens)
+        assert runtime.generate([request])[0].text == probe.answer
+
+
+def test_no_answer_file_means_no_probe(tmp_path: Path) -> None:
+    assert probes(tmp_path, 5) == []
+
+
+def test_a_changed_expert_costs_only_its_own_examples(prepare: Prepare, world: World) -> None:
+    job.run(prepare("first", {"champion": list(TASKS)}))
+    again = job.run(prepare("again", {"champion": list(TASKS)}))["champion"]["scores"]
+    assert {task: s["reused"] for task, s in again.items()} == {"letters": 6, "numbers": 5, "prose": 4}
+
+    swapped = prepare("swapped", {"candidate": list(TASKS)})
+    content = read_json(swapped / "job.json")
+    content["compositions"]["candidate"]["experts"]["letters"] = world.experts["prose"]
+    write_json(swapped / "job.json", content)
+    rows = pl.read_parquet(job.run(swapped)["candidate"]["answers"])
+    assert rows.filter(pl.col("routed") != "letters")["reused"].all()
+    new = rows.filter(pl.col("routed") == "letters")
+    assert len(new) and not new["reused"].any()
+
+
+def run_as_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+
+
+def test_known_answers_need_neither_torch_nor_weights(prepare: Prepare, world: World, tmp_path: Path) -> None:
+    first = job.run(prepare("first", {"candidate": list(TASKS)}))
+    bare = tmp_path / "bare"  # the base without its weights
+    shutil.copytree(world.base, bare, ignore=shutil.ignore_patterns("*.safetensors"))
+    folder = prepare("second", {"candidate": list(TASKS)}, base=str(bare))
+    code = (
+        "import sys; from clm.evaluation import job; code = job.main(); sys.exit(code or 7 * ('torch' in sys.modules))"
+    )
+    done = run_as_process(folder, code)
+    assert done.returncode == 0, done.stderr
+    second = read_json(folder / "result.json")
+    assert [s["score"] for s in second["candidate"]["scores"].values()] == [
+        s["score"] for s in first["candidate"]["scores"].values()
+    ]
+
+
+def test_an_interrupted_job_keeps_its_answers(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluator, "CHUNK", 2)
+    folder = prepare("job", {"champion": []}, tasks=["letters"])
+    code = (
+        "import os, sys\n"
+        "from clm.evaluation import evaluator, job\n"
+        "evaluator.CHUNK = 2\n"
+        "job._Progress.__call__ = lambda self, done, total: os._exit(9) if done >= 4 else None\n"
+        "job.main()"
+    )
+    assert run_as_process(folder, code).returncode == 9
+    assert not (folder / "result.json").exists()
+    result = job.run(folder)
+    assert result["champion"]["scores"]["letters"]["reused"] == 4
+    assert job.run(folder) == result  # done is done
+
+
+def test_what_can_not_be_done_is_told_in_a_sentence(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = prepare("job", {"champion": []}, tasks=["letters"], metrics={"letters": "bleu"})
+    monkeypatch.setattr(sys, "argv", ["job", str(folder)])
+    assert job.main() == 1
+    report = read_json(folder / "error.json")
+    assert report["title"] == NotFound.title and "exact_match" in report["sentence"]
+
+    pl.read_parquet(folder / "suites.parquet").clear().write_parquet(folder / "suites.parquet")
+    with pytest.raises(InvalidInput, match="--suite"):
+        job.run(folder)
+
+
+def test_a_broken_expert_does_not_get_a_score(prepare: Prepare, world: World, tmp_path: Path) -> None:
+    """Finite weights that overflow: the likelihood is no number, and no score is made up."""
+    base = load_base(world.base, threads=1)
+    expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=1)
+    for _, second in expert.weights.values():
+        second.fill_(3e38)
+    digest, path = save_expert(expert, base.hash, tmp_path / "experts")
+    folder = prepare("job", {"candidate": list(TASKS)}, tasks=["prose"])
+    content = read_json(folder / "job.json")
+    broken = {"hash": digest, "path": str(path)}
+    content["compositions"]["candidate"]["experts"] = dict.fromkeys(TASKS, broken)
+    write_json(folder / "job.json", content)
+    with pytest.raises(evaluator.TrainingFailed, match="not a number"):
+        job.run(folder)
+    assert not (folder / "result.json").exists()

@@ -1,0 +1,58 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clm.core import events
+from clm.core.database import Database, sqlite_url
+from clm.evaluation.repository import ledger_rows, save_scores
+from clm.records import TaskScore
+
+SCORE = TaskScore("intent", "exact_match", 0.9, 80, "suite-1", 2, 0)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(sqlite_url(tmp_path / "clm.db"))
+    database.migrate()
+    yield database
+    database.close()
+
+
+def save(database: Database, update: str | None, release: str | None, *scores: TaskScore) -> None:
+    with database.transaction() as session:
+        save_scores(session, "m", update, release, {score.task: score for score in scores})
+
+
+def saved(database: Database) -> list[tuple[str, str | None, str | None, str, float]]:
+    with database.read() as session:
+        return [(r.task, r.update_id, r.release_id, r.suite_hash, r.score) for r in ledger_rows(session, "m")]
+
+
+def test_a_score_is_saved_once_per_release_task_and_suite(database: Database) -> None:
+    facts = replace(SCORE, task="facts", score=0.8)
+    for _ in range(2):
+        save(database, "upd1", "rel1", SCORE)
+    save(database, None, "rel1", SCORE, facts)  # seen again as a champion, now with one more task
+    save(database, "upd2", "rel2", SCORE)
+    save(database, "upd2", "rel2", replace(SCORE, suite_hash="suite-2"))
+    assert saved(database) == [
+        ("intent", "upd1", "rel1", "suite-1", 0.9),
+        ("facts", None, "rel1", "suite-1", 0.8),
+        ("intent", "upd2", "rel2", "suite-1", 0.9),
+        ("intent", "upd2", "rel2", "suite-2", 0.9),
+    ]
+
+
+def test_a_rejected_update_has_its_own_row_once(database: Database) -> None:
+    for update in ("upd1", "upd1", "upd2"):
+        save(database, update, None, SCORE)
+    assert [(update, release) for _, update, release, _, _ in saved(database)] == [("upd1", None), ("upd2", None)]
+
+
+def test_listeners_hear_of_new_scores_only(database: Database) -> None:
+    for _ in range(2):
+        save(database, "upd1", "rel1", SCORE)
+    with database.read() as session:
+        assert [(event.topic, event.object_id) for event in events.after(session, 0)] == [("model", "m")]
