@@ -163,3 +163,8 @@ def test_an_emptied_table_is_found(database: Database, paths: Paths) -> None:
         drop_triggers(session)
         session.execute(text("DELETE FROM audit"))
     assert not verify(database, paths).ok
+
+
+def test_a_gap_is_named_even_where_the_hashes_fit() -> None:
+    link = Link(7, datetime(2026, 1, 2, tzinfo=UTC), "api", "a.b", "k", "o", None, None, None, None, GENESIS)
+    assert fault(link, digest(link), 6, GENESIS) == "Entry 6 is missing: entry 7 stands in its place."
