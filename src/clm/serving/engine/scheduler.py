@@ -1,0 +1,141 @@
+"""One thread that answers: it gathers the requests that wait into one batch, whatever release and expert they need."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from clm.errors import ClmError, Unavailable
+from clm.llm.runtime import GenerationRequest, Runtime
+from clm.records import BASE
+from clm.serving.engine.slots import Slot, Slots
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 32  # requests of one batch
+GATHER_SECONDS = 0.005  # after the first request, how long others may still join
+
+
+@dataclass(frozen=True)
+class EngineAnswer:
+    text: str
+    expert: str  # task whose expert answered, or BASE
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str  # "stop" | "length"
+
+
+@dataclass(eq=False)
+class Job:
+    """One request: what to generate, and where the answer goes.
+
+    `request.expert_hash` is left open: the release's router sets it, from `routing_ids`.
+    """
+
+    slot: Slot
+    request: GenerationRequest
+    routing_ids: list[int]
+    on_text: Callable[[str], None] | None = None  # called in the scheduler's thread
+    done: "Future[EngineAnswer]" = field(default_factory=lambda: Future[EngineAnswer]())
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    streamed: bool = False
+
+
+class Scheduler:
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._waiting: queue.Queue[Job | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        self._waiting.put(job)
+
+    def close(self) -> None:
+        """Answers what waits, then ends."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            jobs, last = self._gather(first)
+            by_runtime: dict[int, list[Job]] = {}
+            for job in jobs:
+                by_runtime.setdefault(id(job.slot.runtime), []).append(job)
+            for batch in by_runtime.values():
+                self._answer_all(batch)
+            if last:
+                return
+
+    def _gather(self, first: Job) -> tuple[list[Job], bool]:
+        jobs = [first]
+        while len(jobs) < MOST_ROWS:
+            try:
+                job = self._waiting.get(timeout=GATHER_SECONDS)
+            except queue.Empty:
+                break
+            if job is None:
+                return jobs, True
+            jobs.append(job)
+        return jobs, False
+
+    def _answer_all(self, jobs: list[Job]) -> None:
+        """Answers a batch. If it fails, each request is tried alone, so that a bad one fails alone."""
+        try:
+            with self._slots.generating:
+                answers = _answer(jobs)
+        except Exception as error:
+            for job in jobs:
+                if len(jobs) == 1 or job.streamed:  # what was streamed can't be taken back
+                    job.done.set_exception(_told(error, job))
+                else:
+                    self._answer_all([job])
+            return
+        for job, answer in zip(jobs, answers, strict=True):
+            job.done.set_result(answer)
+
+
+def _told(error: Exception, job: Job) -> ClmError:
+    if isinstance(error, ClmError):
+        return error
+    log.error("a request to release %s failed", job.slot.release_id, exc_info=error)
+    return Unavailable(f"The engine failed on this request ({type(error).__name__}).")
+
+
+def _answer(jobs: list[Job]) -> list[EngineAnswer]:
+    runtime = jobs[0].slot.runtime
+    routed = _route(runtime, jobs)
+    requests = [
+        replace(job.request, expert_hash=job.slot.experts.get(task)) for job, task in zip(jobs, routed, strict=True)
+    ]
+
+    def on_token(index: int, text: str) -> None:
+        job = jobs[index]
+        if job.on_text is not None:
+            job.streamed = True
+            job.on_text(text)
+
+    completions = runtime.generate(requests, on_token, lambda index: jobs[index].cancelled.is_set())
+    return [
+        EngineAnswer(c.text, task, c.prompt_tokens, c.completion_tokens, c.finish_reason)
+        for c, task in zip(completions, routed, strict=True)
+    ]
+
+
+def _route(runtime: Runtime, jobs: list[Job]) -> list[str]:
+    """Per request the task whose expert answers, or BASE. The states are computed once, for all releases together."""
+    routed = [BASE] * len(jobs)
+    asking = [n for n, job in enumerate(jobs) if job.slot.router is not None]
+    if not asking:
+        return routed
+    features = runtime.features([jobs[n].routing_ids for n in asking])
+    for slot in {jobs[n].slot for n in asking}:
+        rows = [row for row, n in enumerate(asking) if jobs[n].slot is slot]
+        if slot.router is not None:
+            for row, task in zip(rows, slot.router.route(features[rows]), strict=True):
+                routed[asking[row]] = task
+    return routed
