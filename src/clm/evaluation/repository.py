@@ -21,7 +21,8 @@ def save_scores(
     Scores are part of the change that brings them (a release, a rejection), whose audit entry names them.
     """
     subject = Score.release_id == release_id if release_id else Score.update_id == update_id
-    known = session.execute(select(Score.task, Score.suite_hash).where(Score.model == model, subject)).tuples().all()
+    found = session.scalars(select(Score).where(Score.model == model, subject))
+    known = {(row.task, row.suite_hash) for row in found}
     missing = [score for score in scores.values() if (score.task, score.suite_hash) not in known]
     at = now()
     session.add_all(
