@@ -1,0 +1,55 @@
+import { Link, Outlet } from '@tanstack/react-router'
+import { Icon, type IconName } from '@/components/Icon'
+import { LiveBadge } from './LiveBadge'
+import { ModelSwitcher } from './ModelSwitcher'
+import css from './Shell.module.css'
+import { Shortcuts } from './Shortcuts'
+import { ThemeToggle } from './ThemeToggle'
+
+const PAGES: { to: '/' | '/updates' | '/deployment'; name: string; icon: IconName }[] = [
+  { to: '/', name: 'Home', icon: 'home' },
+  { to: '/updates', name: 'Updates', icon: 'updates' },
+  { to: '/deployment', name: 'Deployment', icon: 'deployment' },
+]
+
+/** What stands around every page: brand, model, menu, live badge, theme. */
+export function Shell() {
+  return (
+    <div className={css.shell}>
+      <a className={css.skip} href="#main">
+        Skip to content
+      </a>
+      <aside className={css.side}>
+        <Link to="/" className={css.brand}>
+          <img src="/favicon.svg" alt="" /> CLM
+        </Link>
+        <ModelSwitcher />
+        <nav className={css.nav} aria-label="Pages">
+          {PAGES.map((page) => (
+            <Link
+              key={page.to}
+              to={page.to}
+              className={css.link}
+              activeOptions={{ exact: page.to === '/', includeSearch: false }}
+            >
+              <Icon name={page.icon} size={17} />
+              {page.name}
+            </Link>
+          ))}
+        </nav>
+        <div className={css.foot}>
+          <div className={css.tools}>
+            <LiveBadge />
+            <div>
+              <Shortcuts />
+              <ThemeToggle />
+            </div>
+          </div>
+        </div>
+      </aside>
+      <main className={css.main} id="main" tabIndex={-1}>
+        <Outlet />
+      </main>
+    </div>
+  )
+}

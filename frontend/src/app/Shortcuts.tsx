@@ -1,0 +1,75 @@
+import { ActionIcon, Kbd, Switch } from '@mantine/core'
+import { useNavigate } from '@tanstack/react-router'
+import { Fragment, useEffect, useRef, useState } from 'react'
+import { Dialog } from '@/components/Dialog'
+import { Icon } from '@/components/Icon'
+import { setShortcuts, shortcutsOn, typing } from '@/lib/shortcuts'
+import css from './Shell.module.css'
+
+const PAGES = { h: '/', u: '/updates', d: '/deployment' } as const
+const SHEET: [string[], string][] = [
+  [['g', 'h'], 'Home'],
+  [['g', 'u'], 'Updates'],
+  [['g', 'd'], 'Deployment'],
+  [['j', 'k'], 'Next and previous row'],
+  [['Enter'], 'Open the row'],
+  [['?'], 'This sheet'],
+]
+const CHORD_MS = 1200
+
+/** Keys that move around. None of them changes anything on the server. */
+export function Shortcuts() {
+  const [opened, setOpened] = useState(false)
+  const [on, setOn] = useState(shortcutsOn)
+  const chord = useRef(0)
+  const navigate = useNavigate()
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!shortcutsOn() || typing(event)) return
+      if (event.key === '?') setOpened(true)
+      else if (event.key === 'g') chord.current = Date.now()
+      else if (Date.now() - chord.current < CHORD_MS && event.key in PAGES) {
+        chord.current = 0
+        void navigate({ to: PAGES[event.key as keyof typeof PAGES] })
+      }
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [navigate])
+
+  const toggle = (wanted: boolean) => {
+    setShortcuts(wanted)
+    setOn(wanted)
+  }
+  return (
+    <>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        size={30}
+        aria-label="Keyboard shortcuts"
+        onClick={() => setOpened(true)}
+      >
+        <Icon name="keyboard" size={17} />
+      </ActionIcon>
+      <Dialog opened={opened} onClose={() => setOpened(false)} title="Keyboard shortcuts" size={380}>
+        <div className={css.sheet}>
+          {SHEET.map(([keys, does]) => (
+            <Fragment key={does}>
+              <span>{does}</span>
+              <span>
+                {keys.map((key) => (
+                  <Kbd key={key} ml={4}>
+                    {key}
+                  </Kbd>
+                ))}
+              </span>
+            </Fragment>
+          ))}
+        </div>
+        <Switch label="Single-key shortcuts" checked={on} onChange={(e) => toggle(e.currentTarget.checked)} />
+      </Dialog>
+    </>
+  )
+}

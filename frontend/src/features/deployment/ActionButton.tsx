@@ -1,0 +1,91 @@
+import { Button, Tooltip } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, useState } from 'react'
+import { Confirm } from '@/components/Confirm'
+import { Icon, type IconName } from '@/components/Icon'
+import { keys } from '@/lib/api/keys'
+import type { NameOf } from '@/lib/api/releases'
+import type { Deployment } from '@/lib/api/types'
+import { capital } from '@/lib/format'
+import { type ActionName, act } from './api'
+import { words } from './words'
+
+const ICONS: Record<ActionName, IconName> = {
+  rollback: 'undo',
+  promote: 'check',
+  pause: 'pause',
+  resume: 'play',
+  abort: 'stop',
+}
+
+type Props = {
+  action: ActionName
+  deployment: Deployment
+  nameOf: NameOf
+  onDone: (answer: Deployment, action: ActionName) => void
+  children?: ReactNode
+}
+
+/** A button of the server's choosing: enabled or not, and why not, comes from `allowed_actions`. */
+export function ActionButton({ action, deployment, nameOf, onDone, children }: Props) {
+  const [opened, setOpened] = useState(false)
+  const client = useQueryClient()
+  const allowed = deployment.allowed_actions.find((a) => a.action === action)
+  const said = words(action, deployment, nameOf)
+  const run = useMutation({
+    mutationFn: () =>
+      act({
+        model: deployment.model,
+        action,
+        expected_revision: deployment.revision,
+        reason: 'asked for in the dashboard',
+      }),
+    onSuccess: (answer) => {
+      setOpened(false)
+      onDone(answer, action)
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: keys.deployment() }),
+  })
+  const open = () => {
+    run.reset()
+    setOpened(true)
+  }
+  const red = action === 'rollback'
+  const disabled = !allowed?.enabled
+  const button = (
+    <Button
+      size={red ? 'sm' : 'xs'}
+      color={red ? 'red' : 'gray'}
+      variant={red ? 'filled' : 'default'}
+      leftSection={<Icon name={ICONS[action]} size={red ? 16 : 13} />}
+      disabled={disabled}
+      onClick={open}
+    >
+      {red ? 'Roll back' : capital(action)}
+    </Button>
+  )
+  return (
+    <>
+      {disabled ? (
+        <Tooltip label={allowed?.reason ?? 'The server does not offer this now.'}>
+          <span>{button}</span>
+        </Tooltip>
+      ) : (
+        button
+      )}
+      <Confirm
+        opened={opened}
+        title={said.title}
+        confirm={said.confirm}
+        danger={said.danger}
+        pending={run.isPending}
+        error={run.error}
+        onConfirm={() => run.mutate()}
+        onClose={() => setOpened(false)}
+      >
+        <p>{said.effect}</p>
+        {children}
+      </Confirm>
+    </>
+  )
+}

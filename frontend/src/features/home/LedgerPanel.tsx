@@ -1,0 +1,64 @@
+import { Panel } from '@/components/Panel'
+import { Nothing } from '@/components/States'
+import type { Ledger, Model, Overview } from '@/lib/api/types'
+import { score, signed, time } from '@/lib/format'
+import { LedgerTable } from './LedgerTable'
+import css from './LedgerTable.module.css'
+import { matrix } from './ledger'
+
+type Props = { ledger: Ledger | null; serving: Overview['serving']; model: Model | undefined }
+
+function Summary({ ledger }: { ledger: Ledger }) {
+  return (
+    <dl className={css.summary}>
+      <div title="Mean score of the serving release over all tasks">
+        <dt>Average performance</dt>
+        <dd>{score(ledger.average_performance)}</dd>
+      </div>
+      <div title="Mean change of each task since it was learnt; negative means that something was forgotten">
+        <dt>Backward transfer</dt>
+        <dd>{signed(ledger.backward_transfer, 3)}</dd>
+      </div>
+      <div title="Mean loss of each task against its best score ever">
+        <dt>Forgetting</dt>
+        <dd>{ledger.forgetting === null ? '–' : ledger.forgetting.toFixed(3)}</dd>
+      </div>
+    </dl>
+  )
+}
+
+export function LedgerPanel({ ledger, serving, model }: Props) {
+  if (!ledger || ledger.tasks.every((task) => task.cells.length === 0)) {
+    return (
+      <Panel title="Ledger">
+        <Nothing>No task has been scored yet. The first update fills this table.</Nothing>
+      </Panel>
+    )
+  }
+  const margins = Object.fromEntries((model?.tasks ?? []).map((task) => [task.name, task.margin]))
+  const table = matrix(ledger, margins)
+  return (
+    <Panel title="Ledger: every task under every release" note={`as of ${time(ledger.as_of)}`} flush>
+      <LedgerTable
+        matrix={table}
+        aliases={{
+          champion: serving?.champion?.number ?? null,
+          candidate: serving?.candidate?.number ?? null,
+        }}
+      />
+      <Summary ledger={ledger} />
+      <p className={css.key}>
+        Change against the best earlier release:
+        <span className={css.swatch} data-kind="up" />
+        gain
+        <span className={css.swatch} data-kind="down" />
+        loss
+        <span className={css.swatch} data-kind="none" />
+        not evaluated
+        {table.hidden > 0
+          ? ` · the last ${table.columns.length} of ${table.columns.length + table.hidden} shown`
+          : null}
+      </p>
+    </Panel>
+  )
+}

@@ -1,0 +1,53 @@
+import type { Ledger, LedgerCell } from '@/lib/api/types'
+
+export type Column = { key: string; number: number | null; updateId: string | null }
+/** `delta` is the change against the best score that an earlier release had; none for the first score. */
+export type Entry = { cell: LedgerCell; delta: number | null; breach: boolean }
+export type Row = { task: string; metric: string; best: number | null; entries: (Entry | null)[] }
+export type Matrix = { columns: Column[]; rows: Row[]; averages: (number | null)[]; hidden: number }
+
+const COLUMNS_SHOWN = 30
+
+const keyOf = (cell: LedgerCell): string => cell.release_id ?? cell.update_id ?? ''
+
+/** Update ids sort by time; the first release had no update, so it stands first. */
+const order = (a: Column, b: Column): number =>
+  (a.updateId ?? '').localeCompare(b.updateId ?? '') || (a.number ?? Infinity) - (b.number ?? Infinity)
+
+function columnsOf(ledger: Ledger): Column[] {
+  const columns = new Map<string, Column>()
+  for (const cell of ledger.tasks.flatMap((task) => task.cells)) {
+    const known = columns.get(keyOf(cell))
+    if (!known || (cell.update_id && !known.updateId))
+      columns.set(keyOf(cell), { key: keyOf(cell), number: cell.number, updateId: cell.update_id })
+  }
+  return [...columns.values()].sort(order)
+}
+
+/** The ledger as a table: tasks down, releases (and rejected candidates) across, in order of time. */
+export function matrix(ledger: Ledger, margins: Record<string, number>): Matrix {
+  const all = columnsOf(ledger)
+  const columns = all.slice(-COLUMNS_SHOWN)
+  const rows = ledger.tasks.map((task) => {
+    const byKey = new Map(task.cells.map((cell) => [keyOf(cell), cell]))
+    let best: number | null = null
+    const entries = all.map((column): Entry | null => {
+      const cell = byKey.get(column.key)
+      if (!cell) return null
+      const delta = best === null ? null : cell.score - best
+      if (cell.number !== null) best = Math.max(best ?? cell.score, cell.score)
+      const margin = margins[task.task]
+      return { cell, delta, breach: delta !== null && margin !== undefined && delta < -margin }
+    })
+    return { task: task.task, metric: task.metric, best: task.best, entries: entries.slice(-COLUMNS_SHOWN) }
+  })
+  const averages = columns.map((_, at) => {
+    const scores = rows.flatMap((row) => row.entries[at]?.cell.score ?? [])
+    return scores.length > 0 ? scores.reduce((sum, s) => sum + s, 0) / scores.length : null
+  })
+  return { columns, rows, averages, hidden: all.length - columns.length }
+}
+
+/** How strongly a cell is coloured, 0 … 1: a change of 0.2 is as strong as it gets. */
+export const heat = (delta: number | null): number =>
+  delta === null ? 0 : Math.min(1, Math.abs(delta) / 0.2)

@@ -1,0 +1,45 @@
+import { Button } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Confirm } from '@/components/Confirm'
+import { Icon } from '@/components/Icon'
+import { keys } from '@/lib/api/keys'
+import type { Update } from '@/lib/api/types'
+import { cancelUpdate } from './api'
+
+/** Offered only where the server says that the update can be cancelled. */
+export function CancelUpdate({ update }: { update: Update }) {
+  const [opened, setOpened] = useState(false)
+  const client = useQueryClient()
+  const cancel = useMutation({
+    mutationFn: () => cancelUpdate(update.id),
+    onSuccess: async () => {
+      setOpened(false)
+      await client.invalidateQueries({ queryKey: keys.update(update.id) })
+      await client.invalidateQueries({ queryKey: keys.updates() })
+    },
+  })
+  if (!update.allowed_actions.includes('cancel')) return null
+  return (
+    <>
+      <Button variant="default" leftSection={<Icon name="stop" size={14} />} onClick={() => setOpened(true)}>
+        Cancel update
+      </Button>
+      <Confirm
+        opened={opened}
+        title={`Cancel the update of ${update.task}?`}
+        confirm="Cancel update"
+        danger
+        pending={cancel.isPending}
+        error={cancel.error}
+        onConfirm={() => cancel.mutate()}
+        onClose={() => setOpened(false)}
+      >
+        <p>
+          The running stage stops at its next checkpoint. The champion keeps all of its traffic, the data
+          stays.
+        </p>
+      </Confirm>
+    </>
+  )
+}

@@ -1,0 +1,72 @@
+import { Button } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { Confirm } from '@/components/Confirm'
+import { Icon } from '@/components/Icon'
+import { keys } from '@/lib/api/keys'
+import type { Model } from '@/lib/api/types'
+import { count } from '@/lib/format'
+import { startUpdate } from './api'
+import css from './Updates.module.css'
+
+/** Starts an update of one task by hand. What will happen is said before it does. */
+export function StartUpdate({ model }: { model: Model }) {
+  const [opened, setOpened] = useState(false)
+  const [chosen, setChosen] = useState<string>()
+  const task = chosen ?? model.tasks[0]?.name
+  const navigate = useNavigate()
+  const client = useQueryClient()
+  const start = useMutation({
+    mutationFn: (name: string) => startUpdate(model.name, name),
+    onSuccess: (update) => {
+      setOpened(false)
+      void client.invalidateQueries({ queryKey: keys.updates() })
+      void navigate({ to: '/updates/$id', params: { id: update.id }, search: true })
+    },
+  })
+  const open = () => {
+    start.reset()
+    setOpened(true)
+  }
+  return (
+    <>
+      <Button leftSection={<Icon name="play" size={14} />} onClick={open} disabled={model.tasks.length === 0}>
+        Start update
+      </Button>
+      <Confirm
+        opened={opened}
+        title={`Update ${model.name}`}
+        confirm={`Start update of ${task}`}
+        dismiss="Not now"
+        pending={start.isPending}
+        error={start.error}
+        onConfirm={() => task && start.mutate(task)}
+        onClose={() => setOpened(false)}
+      >
+        <p>
+          Freezes the data as it is now, trains an expert for one task and compares it with the champion on
+          every task. It takes traffic only if the gate passes.
+        </p>
+        <fieldset className={css.tasks}>
+          <legend className="visually-hidden">Task</legend>
+          {model.tasks.map((each) => (
+            <label key={each.name} className={css.task}>
+              <input
+                type="radio"
+                name="task"
+                value={each.name}
+                checked={each.name === task}
+                onChange={() => setChosen(each.name)}
+              />
+              <span>
+                <strong>{each.name}</strong>
+                {count(each.training_rows)} training rows, {count(each.suite_rows)} held out
+              </span>
+            </label>
+          ))}
+        </fieldset>
+      </Confirm>
+    </>
+  )
+}

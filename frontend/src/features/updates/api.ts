@@ -1,0 +1,44 @@
+import { type QueryClient, queryOptions } from '@tanstack/react-query'
+import { api, body } from '@/lib/api/client'
+import { keys } from '@/lib/api/keys'
+import type { LogLine } from '@/lib/api/types'
+
+export type Filter = { model?: string; state?: string }
+
+export const updatesQuery = (filter: Filter) =>
+  queryOptions({
+    queryKey: keys.updates(filter),
+    queryFn: ({ signal }) =>
+      body(api.GET('/api/v1/updates', { params: { query: { ...filter, limit: 100 } }, signal })),
+  })
+
+export const updateQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.update(id),
+    queryFn: ({ signal }) => body(api.GET('/api/v1/updates/{id}', { params: { path: { id } }, signal })),
+  })
+
+const LINES_KEPT = 2000
+export type Log = { lines: LogLine[]; next: number; dropped: number }
+
+/** The log, grown by what is new at each reading; only the last lines are kept in memory. */
+export const logQuery = (id: string, client: QueryClient) =>
+  queryOptions({
+    queryKey: keys.log(id),
+    queryFn: async ({ signal }): Promise<Log> => {
+      const old = client.getQueryData<Log>(keys.log(id)) ?? { lines: [], next: 0, dropped: 0 }
+      const query = { after: old.next }
+      const more = await body(
+        api.GET('/api/v1/updates/{id}/log', { params: { path: { id }, query }, signal }),
+      )
+      const lines = [...old.lines, ...more.lines]
+      const dropped = Math.max(0, lines.length - LINES_KEPT)
+      return { lines: lines.slice(dropped), next: more.next, dropped: old.dropped + dropped }
+    },
+  })
+
+export const startUpdate = (model: string, task: string) =>
+  body(api.POST('/api/v1/updates', { body: { model, task } }))
+
+export const cancelUpdate = (id: string) =>
+  body(api.POST('/api/v1/updates/{id}:cancel', { params: { path: { id } } }))

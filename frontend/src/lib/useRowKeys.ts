@@ -1,0 +1,18 @@
+import { useEffect } from 'react'
+import { shortcutsOn, typing } from './shortcuts'
+
+/** j and k move the focus over the page's rows (elements marked `data-row`); Enter then follows the link. */
+export function useRowKeys(): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if ((event.key !== 'j' && event.key !== 'k') || !shortcutsOn() || typing(event)) return
+      const rows = [...document.querySelectorAll<HTMLElement>('[data-row]')]
+      if (rows.length === 0) return
+      const at = rows.indexOf(document.activeElement as HTMLElement)
+      const next = event.key === 'j' ? Math.min(at + 1, rows.length - 1) : Math.max(at - 1, 0)
+      rows[next]?.focus()
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+}
