@@ -21,9 +21,12 @@ def parquet_rows(path: Path, max_bytes: int) -> Iterator[Row | Refusal]:
     """One row per row of the file; only the columns that ingest knows are read."""
     number, total = 0, 0
     try:
-        with pq.ParquetFile(path) as file:
+        schema = pq.read_schema(path)
+        names = [name for name in schema.names if name in FIELDS]
+        # A text that a small file repeats a thousand times must not lie in memory a thousand times.
+        texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             total = file.metadata.num_rows
-            names = [name for name in file.schema_arrow.names if name in FIELDS]
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=names):
                 columns = {name: _plain_times(batch.column(name)) for name in names}
                 for i in range(batch.num_rows):
@@ -46,6 +49,8 @@ def _row(number: int, cells: dict[str, pa.Scalar], max_bytes: int) -> Row | Refu
 
 
 def _value(name: str, cell: pa.Scalar, max_bytes: int) -> Any:
+    if isinstance(cell, pa.DictionaryScalar):
+        cell = cell.value
     if hasattr(cell, "as_buffer") and cell.is_valid and cell.as_buffer().size > max_bytes:
         raise RowRefused(name, f"is {cell.as_buffer().size} bytes long; at most {max_bytes} are taken")
     try:
