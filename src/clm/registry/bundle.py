@@ -116,8 +116,7 @@ def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
                 sync_folder(path) if path.is_dir() else sync_file(path)
             sync_folder(content)
             adopt_folder(content, final)
-    verify_bundle(final, keys)
-    return Bundle(release_id, final, manifest)
+    return Bundle(release_id, final, verify_bundle(final, keys))
 
 
 def verify_bundle(path: Path, keys: Path) -> Json:
@@ -145,9 +144,13 @@ def verify_bundle(path: Path, keys: Path) -> Json:
     return manifest
 
 
-def load_bundle(path: Path) -> BundlePaths:
-    """Reads what a release is made of. Checks the manifest against the release id only; see `verify_bundle`."""
-    manifest = _read_manifest(path)
+def load_bundle(path: Path, keys: Path | None = None) -> BundlePaths:
+    """Reads what a release is made of.
+
+    With `keys` all of it is verified first; whoever copies or runs a part needs that. Without, only the manifest is
+    checked against the release id, which is enough to name the parts. Raises TamperedArtifact.
+    """
+    manifest = verify_bundle(path, keys) if keys else _read_manifest(path)
     router = manifest["router"]
     return BundlePaths(
         release_id=path.name,

@@ -67,7 +67,7 @@ def test_writing_twice_leaves_one_release_and_no_rest(bundle: Bundle, make_spec:
     {"model": "other"},
     {"base_hash": "0" * 64},
     {"generation": {"max_new_tokens": 32, "temperature": 0.0}},
-    {"lineage": {"parent": "a"}},
+    {"lineage": {"parent": "a", "gate": {"tasks": ()}}},
     {"expert_lineage": {"intent": {}, "facts": {}}},
 ])  # fmt: skip
 def test_other_inputs_give_another_release(
@@ -137,6 +137,13 @@ def test_a_release_of_another_installation_is_refused(make_spec: MakeSpec, bundl
     foreign.create()
     with pytest.raises(TamperedArtifact, match="signature"):
         verify_bundle(bundle.path, foreign.keys)
+
+
+def test_a_damaged_expert_is_not_handed_to_the_next_release(bundle: Bundle, paths: Paths) -> None:
+    assert load_bundle(bundle.path, paths.keys) == load_bundle(bundle.path)
+    (bundle.path / "experts/facts/adapter_model.safetensors").write_bytes(b"poisoned")
+    with pytest.raises(TamperedArtifact, match="experts/facts"):
+        load_bundle(bundle.path, paths.keys)
 
 
 def test_a_damaged_release_is_not_taken_for_written(bundle: Bundle, make_spec: MakeSpec, paths: Paths) -> None:
