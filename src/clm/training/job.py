@@ -1,0 +1,137 @@
+"""`python -m clm.training.job FOLDER`: a training as a process of its own.
+
+Reads `job.json`:
+
+    base, base_hash           folder of the base and its hash
+    task, mixture             Parquet: record_id, task, shape, content (JSON), origin
+    policy                    TrainingPolicy
+    init_expert               folder of the expert to go on from | null
+    other_experts             {task: hash} of the candidate's other experts
+    other_features            {task: file} of their router features
+    experts_dir, features_dir, routers_dir, threads
+
+Writes the expert, the task's router features and a router over all tasks to their content addresses, then
+`result.json`; on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again
+after kill -9 it goes on from its checkpoint to the same hashes; started again after its end it returns at once.
+"""
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from clm.core.clock import iso, now
+from clm.core.files import read_json, write_json
+from clm.core.hashing import canonical_json
+from clm.core.locks import file_lock
+from clm.errors import ClmError, InvalidInput, TamperedArtifact, TrainingFailed
+from clm.policies import TrainingPolicy
+
+ROUTER_ROWS = 400  # prompts of a task that the router learns from, at most
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Does the job in `folder` and returns its result."""
+    with file_lock(folder / "lock"):  # a process of an earlier attempt may still be dying
+        if (folder / "result.json").exists():
+            return read_json(folder / "result.json")
+        job = read_json(folder / "job.json")
+        result = _train(job, folder)
+        write_json(folder / "result.json", result)
+        return result
+
+
+def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    report = _Report(folder / "progress.jsonl")
+    report.say("Loading the base")
+    # Imported late, for torch takes seconds and the answer may be there already.
+    from clm.llm.base import load_base
+    from clm.llm.experts import save_expert
+    from clm.llm.router import save_features, save_router
+    from clm.training.loop import train
+    from clm.training.routing import fit, task_features
+
+    policy = TrainingPolicy(**job["policy"])
+    missing = sorted(set(job["other_experts"]) - set(job["other_features"]) - {job["task"]})
+    if missing:
+        raise InvalidInput(f"The router features of these tasks are missing: {', '.join(missing)}.")
+    base = load_base(Path(job["base"]), job["threads"])
+    if base.hash != job["base_hash"]:
+        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
+    examples = _read_mixture(Path(job["mixture"]))
+    report.say(f"Training on {len(examples)} examples")
+    init_expert = Path(job["init_expert"]) if job["init_expert"] else None
+    trained = train(base, examples, policy, init_expert, folder / "checkpoints", report.step)
+    expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
+    report.say("Fitting the router")
+    chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
+    features = task_features(base, chosen)
+    features_hash, features_path = save_features(features, Path(job["features_dir"]))
+    others = {task: Path(path) for task, path in job["other_features"].items() if task != job["task"]}
+    router_hash, router_path = save_router(
+        fit(base, {job["task"]: features}, others, policy.seed), Path(job["routers_dir"])
+    )
+    report.say(f"Trained in {trained.seconds:.0f} s, {trained.tokens} tokens, last loss {trained.final_loss:.3f}")
+    return {
+        "expert_hash": expert_hash, "expert_path": str(expert_path), "features_hash": features_hash,
+        "features_path": str(features_path), "router_hash": router_hash, "router_path": str(router_path),
+        "steps": trained.steps, "tokens": trained.tokens, "seconds": round(trained.seconds, 3),
+        "final_loss": trained.final_loss,
+    }  # fmt: skip
+
+
+def _read_mixture(path: Path) -> list[Any]:
+    import polars as pl
+
+    from clm.training.examples import Example
+
+    try:
+        rows = pl.read_parquet(path, columns=["record_id", "shape", "content"]).iter_rows(named=True)
+        return [Example(row["record_id"], row["shape"], json.loads(row["content"])) for row in rows]
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise InvalidInput(f"The mixture {path.name} can't be read: {error}.") from error
+
+
+class _Report:
+    """Adds lines to progress.jsonl; sentences carry the numbers of the last step along."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: dict[str, Any] = dict.fromkeys(("step", "steps", "loss", "tokens_per_second", "eta_seconds"))
+        self._last.update(step=0, steps=0)
+
+    def step(self, progress: Any) -> None:
+        self._last = {
+            "step": progress.step, "steps": progress.steps, "loss": round(progress.loss, 4),
+            "tokens_per_second": round(progress.tokens_per_second, 1), "eta_seconds": round(progress.eta_seconds, 1),
+        }  # fmt: skip
+        self._write("")
+
+    def say(self, message: str) -> None:
+        self._write(message)
+
+    def _write(self, message: str) -> None:
+        line = {"at": iso(now()), "stage": "train", **self._last, "message": message}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(canonical_json(line) + "\n")
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    try:
+        run(folder)
+    except ClmError as error:
+        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
+        return 1
+    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where it can't allocate
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        sentence = "The machine's memory is full. Lower training.batch_size or training.max_tokens in the policy."
+        write_json(folder / "error.json", {"title": TrainingFailed.title, "sentence": sentence})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
