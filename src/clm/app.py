@@ -1,6 +1,5 @@
 """The control plane's HTTP service: `/api/v1`, events and the dashboard. `python -m clm.app`. Never imports torch."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from clm import __version__
 from clm.audit import endpoints as audit
 from clm.catalog import endpoints as catalog
-from clm.core import http, stream
+from clm.core import http, logs, stream
 from clm.core.database import Database
 from clm.deployment import endpoints as deployment
 from clm.deployment import repository as deployments
@@ -94,7 +93,7 @@ def _add_dashboard(app: FastAPI) -> None:
 def main() -> None:
     import uvicorn
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure()
     settings = Settings.load()
     settings.paths.create()
     database = Database(settings.database)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from clm.audit import heads
+from clm.core import logs
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
@@ -88,8 +89,7 @@ class Worker:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure()
     worker = Worker(Settings.load())
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: worker.stop())

@@ -56,7 +56,8 @@ class DurableStages:
         return self._step("release", update_id, self._work.release, *made)
 
     def rollout(self, update_id: str, release: Release) -> str:
-        return self._step("rollout", update_id, self._work.rollout, release)
+        state, sentence = self._step("rollout", update_id, self._work.rollout, release)
+        return DBOS.run_step({"name": "finish"}, self._work.finish, update_id, state, sentence)
 
     def reject(self, update_id: str, evaluations: dict[str, Evaluation], verdict: GateVerdict) -> str:
         return DBOS.run_step({"name": "reject"}, self._work.reject, update_id, evaluations, verdict)
@@ -89,7 +90,12 @@ class Runner:
             "log_level": "WARNING",
         }
         DBOS(config=config)
-        self._workflow = DBOS.workflow(name="update")(self._run)
+
+        @DBOS.workflow(name="update")
+        def workflow(update_id: str) -> str:  # a plain function: DBOS marks it, which a bound method does not let it
+            return self._run(update_id)
+
+        self._workflow = workflow
 
     def launch(self) -> None:
         """Opens DBOS's tables and goes on with every update that was under way."""

@@ -16,7 +16,7 @@ from clm.core.hashing import short
 from clm.deployment import repository as rollouts
 from clm.deployment import routes
 from clm.deployment import service as deployment
-from clm.errors import InvalidInput
+from clm.errors import InvalidInput, TamperedArtifact
 from clm.evaluation import gate
 from clm.evaluation import repository as ledger
 from clm.evaluation.answers import example_scores
@@ -208,6 +208,8 @@ class Work:
         lineage = describe(snapshot, mixture, trained, evaluations, verdict, policy, champion)
         spec = bundle_spec(self._paths, model, champion, trained, mixture, policy, lineage)
         made = bundles.write_bundle(spec, self._paths.releases, self._paths.keys)
+        if bundles.composition_of(made.manifest) != trained.composition:
+            raise TamperedArtifact("What was bundled is not what was evaluated: an expert or the router was changed.")
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             release = registry.register(
@@ -219,7 +221,7 @@ class Work:
         detail = {"release": release.release_id, "number": release.number, "task": task}
         return release, detail, f"Release v{release.number} ({short(release.release_id)}) signed and registered."
 
-    def rollout(self, update_id: str, release: Release) -> Done[str]:
+    def rollout(self, update_id: str, release: Release) -> Done[list[str]]:
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             policy = ModelPolicy.model_validate(update.policy).rollout
@@ -228,11 +230,14 @@ class Work:
         routes.project_routes(self._database, self._settings)
         log.write(self.folder(update_id), "rollout", f"{policy.kind} rollout of v{release.number} begins.")
         state, reason = self._await_rollout(update_id, rollout_id)
-        with self._database.transaction() as session:
-            update = service.get_update(session, update_id)
-            outcome = "succeeded" if state == "promoted" else "rolled-back"
-            service.finish(session, WORKER, update, outcome, f"v{release.number}: {reason}")
+        outcome = ["succeeded" if state == "promoted" else "rolled-back", f"v{release.number}: {reason}"]
         return outcome, {"rollout": rollout_id, "state": state, "reason": reason}, f"Rollout {state}: {reason}"
+
+    def finish(self, update_id: str, state: str, sentence: str) -> str:
+        """Ends an update whose stages are all done."""
+        with self._database.transaction() as session:
+            service.finish(session, WORKER, service.get_update(session, update_id), state, sentence)
+        return state
 
     def _await_rollout(self, update_id: str, rollout_id: str) -> tuple[str, str]:
         """Waits for `clm.orchestration.delivery` or a person to end it, and logs each verdict on the way."""
@@ -253,7 +258,7 @@ class Work:
             update = service.get_update(session, update_id)
         if update.champion is None:
             raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
-        champion = bundles.load_bundle(self._paths.releases / update.champion)
+        champion = bundles.load_bundle(self._paths.releases / update.champion, self._paths.keys)
         return update.task, ModelPolicy.model_validate(update.policy), champion
 
 
