@@ -10,6 +10,7 @@ BIN := .venv/bin
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CURDIR)/.make/npm
+export npm_config_logs_max := 0
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 DASHBOARD_SOURCES := frontend/src frontend/api frontend/public frontend/index.html frontend/package.json \
@@ -89,4 +90,4 @@ dashboard: .make/frontend
 	@if [ -f src/clm/dashboard/index.html ] && [ -e .make/dashboard ] && \
 		[ -z "$$(find $(DASHBOARD_SOURCES) -newer .make/dashboard -type f 2>/dev/null | head -n 1)" ]; then exit 0; fi; \
 	echo "Building the dashboard …"; \
-	npm --prefix frontend run build --silent && touch .make/dashboard
+	npm --prefix frontend run build --silent -- --logLevel warn && touch .make/dashboard

@@ -24,7 +24,6 @@ from clm.settings import Settings
 WEB = """
 import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from clm.settings import Settings
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -37,8 +36,7 @@ def leave(number, frame):
     sys.exit(0)
 
 signal.signal(signal.SIGTERM, leave)
-settings = Settings.load()
-HTTPServer((settings.host, settings.api_port), Handler).serve_forever()
+HTTPServer((os.environ["CLM_HOST"], int(os.environ["CLM_API_PORT"])), Handler).serve_forever()
 """
 PLAIN = "import time\nprint('working', flush=True)\ntime.sleep(600)\n"
 BROKEN = "import sys\nprint('loading')\nsys.exit('The key file is missing.')\n"
