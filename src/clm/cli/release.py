@@ -69,11 +69,15 @@ def verify(release: Name, model: Model = None) -> None:
     typer.echo(f"v{found.number} {found.release_id} verifies: {len(files)} files, signature good.")
 
 
-def lineage(id_: Annotated[str, typer.Argument(metavar="ID", help="Answer, release, update or record.")],
-            output: Output = Format.table) -> None:  # fmt: skip
+def lineage(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Answer, update, record or release (v2 or its id).")],
+    model: Model = None,
+    output: Output = Format.table,
+) -> None:
     """Trace an answer or release down to its training rows, or a row up to what learnt from it."""
     from clm.overview.lineage import render, trace
 
     with here.database.read() as session:
-        found = trace(session, here.settings, here.store, id_)
+        named = here.model(model) if id_.startswith("v") else model
+        found = trace(session, here.settings, here.store, id_, named)
     show(found, output, lambda: typer.echo(render(found)))

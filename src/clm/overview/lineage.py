@@ -18,8 +18,8 @@ from clm.store.store import Store
 SHOWN_ROWS = 5
 
 
-def trace(session: Session, settings: Settings, store: Store, object_id: str) -> Json:
-    """Raises NotFound where the id is no answer, update, record or release."""
+def trace(session: Session, settings: Settings, store: Store, object_id: str, model: str | None = None) -> Json:
+    """Raises NotFound where the id is no answer, update, record or release ("v2" needs its model)."""
     kind, _, _ = object_id.partition("_")
     if kind == "ans":
         answer = monitoring.get_answer(session, object_id)
@@ -34,7 +34,7 @@ def trace(session: Session, settings: Settings, store: Store, object_id: str) ->
         return {**head, **rest}
     if kind == "rec":
         return _learnt_from(session, settings, object_id)
-    return _release(session, settings, store, object_id, only=None)
+    return _release(session, settings, store, registry.get(session, object_id, model).release_id, only=None)
 
 
 def _release(session: Session, settings: Settings, store: Store, reference: str, only: str | None) -> Json:
@@ -97,8 +97,8 @@ def render(found: Json) -> str:
     for task, made in found["experts"].items():
         add(2, f"expert {task} {made['expert'][:12]}")
         mixture = made["mixture"]
-        add(3, f"trained on {made['training_rows']} rows ({mixture['new_rows']} new, {mixture['replay_rows']} replayed), "
-               f"tables {made['tables']}")  # fmt: skip
+        parts = f"{mixture['new_rows']} new, {mixture['replay_rows']} replayed"
+        add(3, f"trained on {made['training_rows']} rows ({parts}), tables {made['tables']}")
         for row in made["rows"]:
             add(4, f"{row['record_id']} {row['source']} {_excerpt(row)}")
         if made["training_rows"] > len(made["rows"]):
