@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from clm.deployment.routes import project_routes
 from clm.llm.base import Base, import_base, load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.prompts import chat_ids
-from clm.llm.router import fit_router, save_features, save_router
+from clm.llm.router import fit_router, load_router, save_features, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import GenerationPolicy, ModelPolicy, RolloutPolicy
 from clm.records import BASE, Composition, Release, TrafficWindow
@@ -47,7 +47,12 @@ class ServingHome:
     base: Base
     releases: dict[str, Release]  # "v1" …
 
-    def promote(self, name: str, policy: RolloutPolicy | None = None) -> str:
+    def on_other_ports(self) -> "ServingHome":
+        """The same home for a second pair of services."""
+        ports = {"gateway_port": _free_port(), "engine_port": _free_port()}
+        return replace(self, settings=self.settings.model_copy(update=ports))
+
+    def begin(self, name: str, policy: RolloutPolicy | None = None) -> str:
         """Begins a rollout of a release; the caller ticks it on."""
         with self.database.transaction() as session:
             chosen = policy or RolloutPolicy(steps=(30,))
@@ -70,8 +75,6 @@ class ServingHome:
         runtime = Runtime(self.base)
         paths = self.settings.paths.releases / self.releases[name].release_id
         ids = chat_ids(self.base.tokenizer, [{"role": "user", "content": prompt}])
-        from clm.llm.router import load_router
-
         task = load_router(paths / "router").route(runtime.features([ids]))[0]
         expert = None
         if task != BASE:

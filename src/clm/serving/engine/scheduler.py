@@ -1,4 +1,8 @@
-"""One thread that answers: it gathers the requests that wait into one batch, whatever release and expert they need."""
+"""Answers requests: gathers those that wait into one batch, whatever release and expert they need.
+
+Two lanes, a thread each, so that a long answer never holds up the short ones. They may use one runtime at once: it
+keeps nothing between calls but its experts, and those change only while both lanes rest (see Slots).
+"""
 
 import logging
 import queue
@@ -15,6 +19,7 @@ from clm.serving.engine.slots import Slot, Slots
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 32  # requests of one batch
+SHORT_ANSWER = 256  # tokens; whoever wants more takes the long lane
 GATHER_SECONDS = 0.005  # after the first request, how long others may still join
 
 
@@ -45,9 +50,30 @@ class Job:
 
 class Scheduler:
     def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+        self._short = _Lane("short answers", slots.resting[0])
+        self._long = _Lane("long answers", slots.resting[1])
+
+    def start(self) -> None:
+        self._short.start()
+        self._long.start()
+
+    def submit(self, job: Job) -> None:
+        lane = self._short if job.request.max_new_tokens <= SHORT_ANSWER else self._long
+        lane.submit(job)
+
+    def close(self) -> None:
+        """Answers what waits, then ends."""
+        self._short.close()
+        self._long.close()
+
+
+class _Lane:
+    """One thread with its queue. It holds `working` while it uses a runtime."""
+
+    def __init__(self, name: str, working: threading.Lock) -> None:
+        self._working = working
         self._waiting: queue.Queue[Job | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -56,7 +82,6 @@ class Scheduler:
         self._waiting.put(job)
 
     def close(self) -> None:
-        """Answers what waits, then ends."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -86,7 +111,7 @@ class Scheduler:
     def _answer_all(self, jobs: list[Job]) -> None:
         """Answers a batch. If it fails, each request is tried alone, so that a bad one fails alone."""
         try:
-            with self._slots.generating:
+            with self._working:
                 answers = _answer(jobs)
         except Exception as error:
             for job in jobs:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1  # seconds between looks at the routes
 GRACE_SECONDS = 60.0  # a release that is no longer named still answers requests that were on their way
-TRY_AGAIN_SECONDS = 5.0  # after a failure that may pass (a full disk, say)
+TRY_AGAIN_SECONDS = 5.0  # after a failure: someone may restore the files
 
 
 @dataclass(eq=False)
@@ -38,21 +38,29 @@ class Slot:
 @dataclass(frozen=True)
 class _Failure:
     sentence: str
-    try_again_at: float | None  # monotonic; None: its files are wrong, so never
+    is_final: bool  # its files are wrong; else it may pass by itself (a full disk, say)
+    try_again_at: float  # monotonic
 
 
 class Slots:
-    """Thread-safe. `generating` is held by whoever uses a runtime, so that nothing is unloaded under it."""
+    """Thread-safe. Whoever uses a runtime holds one of `resting`, so that nothing is unloaded under it."""
 
-    def __init__(self, settings: Settings, routes: RoutesFile, grace_seconds: float = GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        routes: RoutesFile,
+        grace_seconds: float = GRACE_SECONDS,
+        try_again_seconds: float = TRY_AGAIN_SECONDS,
+    ) -> None:
         self._settings = settings
         self._routes = routes
         self._grace = grace_seconds
+        self._try_again = try_again_seconds
         self._slots: dict[str, Slot] = {}
         self._failures: dict[str, _Failure] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._stop = threading.Event()
-        self.generating = threading.Lock()
+        self.resting = (threading.Lock(), threading.Lock())  # one for each lane of the scheduler
         self.first_look_done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
 
@@ -68,7 +76,7 @@ class Slots:
 
     def errors(self) -> dict[str, str]:
         """Why releases can't be loaded. A failure that may pass is not among them."""
-        return {release: f.sentence for release, f in dict(self._failures).items() if f.try_again_at is None}
+        return {release: f.sentence for release, f in dict(self._failures).items() if f.is_final}
 
     def find(self, release_id: str) -> Slot | None:
         """The slot, or None while it is being loaded. Raises NotFound for a release that no route names, Unavailable
@@ -110,7 +118,7 @@ class Slots:
 
     def _may_try(self, release_id: str) -> bool:
         failure = self._failures.get(release_id)
-        return failure is None or (failure.try_again_at is not None and time.monotonic() >= failure.try_again_at)
+        return failure is None or time.monotonic() >= failure.try_again_at
 
     def _load(self, release_id: str, base_hash: str) -> None:
         start = time.monotonic()
@@ -123,7 +131,7 @@ class Slots:
             known = isinstance(error, ClmError)
             sentence = error.sentence if isinstance(error, ClmError) else f"{type(error).__name__}: {error}"
             log.error("release %s can't be loaded: %s", short(release_id), sentence, exc_info=not known)
-            self._failures[release_id] = _Failure(sentence, None if known else time.monotonic() + TRY_AGAIN_SECONDS)
+            self._failures[release_id] = _Failure(sentence, known, time.monotonic() + self._try_again)
             return
         self._failures.pop(release_id, None)
         log.info("release %s is ready after %.1f s", short(release_id), time.monotonic() - start)
@@ -140,7 +148,7 @@ class Slots:
         return Slot(parts.release_id, parts.base_hash, runtime, experts, router)
 
     def _unload(self, slot: Slot) -> None:
-        with self.generating:
+        with self.resting[0], self.resting[1]:
             del self._slots[slot.release_id]
             same_base = [other for other in self._slots.values() if other.runtime is slot.runtime]
             used = {expert for other in same_base for expert in other.experts.values()}
