@@ -174,17 +174,24 @@ ASIDES = [
 INSTRUCTION = "Which team should answer? "
 
 
+# The matter itself always comes with a sign of which part it is; words alone don't tell.
+ORDERS = [
+    "{ask} (PS|By the way): {aside}",
+    "{ask} ",
+    "(First|To begin with): {aside} (But now|My question): {ask}",
+    "{ask} (PS|By the way): {aside}",
+]
+
+
 def example(dice: random.Random, turn: int, unseen: bool) -> tuple[str, str]:
-    """Teams take turns. `unseen`: every third ask in wordings that training lacks."""
+    """Teams take turns. `unseen`: every fourth ask in wordings that training lacks."""
     team = sorted(ASKS)[turn % len(ASKS)]
     training, held_out = ASKS[team]
-    wordings = held_out if unseen and turn // len(ASKS) % 3 == 0 else training
+    wordings = held_out if unseen and turn // len(ASKS) % 4 == 0 else training
     product, other = product_names(dice, 2)
     ask = fill(dice.choice(wordings), dice, p=product, q=other)
     aside = fill(dice.choice(ASIDES), dice, q=other)
-    place = dice.random()
-    message = f"{aside} {ask}" if place < 0.5 else f"{ask} {aside}" if place < 0.85 else ask
-    return INSTRUCTION + message, team
+    return INSTRUCTION + fill(dice.choice(ORDERS), dice, ask=ask, aside=aside).strip(), team
 
 
 def flipped(team: str) -> str:

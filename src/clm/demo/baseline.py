@@ -1,0 +1,152 @@
+"""`python -m clm.demo.baseline FOLDER`: what CLM is compared with, plain sequential fine-tuning.
+
+One adapter goes through the tasks in order, with the same base, rows, budget and training loop as CLM's experts. After
+every task it answers the held-out examples of all tasks that it has seen.
+
+Reads `job.json`: base (folder), base_hash, tasks [{task, train, heldout (JSONL files), metric}], policy
+(TrainingPolicy), max_new_tokens, threads, work (folder for what is written on the way), and optionally first_expert:
+the folder of an adapter that this very budget gave for the first task, so that it need not be trained again.
+Writes `result.json` {matrix, average_performance, backward_transfer}, `matrix[i][j]` being the score on task j after
+task i, None before it is seen; on the way `progress.jsonl`; `error.json` with exit code 1 where it can't be done.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clm.core.clock import iso, now
+from clm.core.files import read_json, write_json
+from clm.core.hashing import canonical_json, sha256_folder
+from clm.errors import ClmError
+from clm.evaluation.metrics import ANSWER_METRICS
+from clm.llm.base import Base, load_base
+from clm.llm.experts import save_expert
+from clm.llm.prompts import prompt_ids
+from clm.llm.runtime import GenerationRequest, Runtime
+from clm.policies import TrainingPolicy
+from clm.training.examples import Example
+from clm.training.loop import train
+
+ROOM = 8  # tokens that an answer may be longer than the longest reference, as in the evaluation of CLM's updates
+
+Say = Callable[[str], None]
+Matrix = list[list[float | None]]
+
+
+@dataclass(frozen=True)
+class TaskData:
+    name: str
+    train: list[Example]
+    held_out: list[dict[str, str]]  # {"prompt", "completion"}
+    metric: str
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Does the job in `folder` and returns its result."""
+    job = read_json(folder / "job.json")
+    tasks = [_read(entry) for entry in job["tasks"]]
+    policy = TrainingPolicy.model_validate(job["policy"])
+    base = load_base(Path(job["base"]), job["threads"])
+    adapters = Path(job["work"]) / "adapters"
+    say = _Progress(folder / "progress.jsonl")
+    first = job.get("first_expert")
+    matrix = learn_in_sequence(
+        base, tasks, policy, job["max_new_tokens"], adapters, Path(first) if first else None, say
+    )
+    result = {"matrix": matrix, **summarise(matrix)}
+    write_json(folder / "result.json", result)
+    return result
+
+
+def learn_in_sequence(
+    base: Base,
+    tasks: list[TaskData],
+    policy: TrainingPolicy,
+    max_new_tokens: int,
+    adapters: Path,
+    first: Path | None,
+    say: Say,
+) -> Matrix:
+    """Trains one adapter on one task after the other and scores it on all seen tasks each time."""
+    runtime = Runtime(base)
+    adapter: Path | None = None
+    matrix: Matrix = []
+    for seen, task in enumerate(tasks, start=1):
+        if seen == 1 and first is not None:
+            adapter = first
+        else:
+            result = train(base, task.train, policy, init_expert=adapter)
+            adapter = save_expert(result.expert, base.hash, adapters)[1]
+            say(f"{task.name} trained in {result.seconds:.0f} s")
+        digest = sha256_folder(adapter)
+        runtime.load_expert(digest, adapter)
+        scores = [score(runtime, digest, known, max_new_tokens) for known in tasks[:seen]]
+        say(f"after {task.name}: " + ", ".join(f"{t.name} {s:.2f}" for t, s in zip(tasks, scores, strict=False)))
+        matrix.append([*scores, *[None] * (len(tasks) - seen)])
+        runtime.unload_expert(digest)
+    return matrix
+
+
+def score(runtime: Runtime, adapter_hash: str, task: TaskData, max_new_tokens: int) -> float:
+    """Mean score of greedy answers to the held-out examples."""
+    tokenizer = runtime.base.tokenizer
+    longest = max(len(tokenizer.encode(row["completion"])) for row in task.held_out)
+    requests = [
+        GenerationRequest(
+            prompt_ids=prompt_ids(tokenizer, "completion", dict(row)),
+            expert_hash=adapter_hash,
+            max_new_tokens=min(max_new_tokens, longest + ROOM),
+        )
+        for row in task.held_out
+    ]
+    answers = runtime.generate(requests)
+    metric = ANSWER_METRICS[task.metric]
+    return statistics.fmean(metric(a.text, row["completion"]) for a, row in zip(answers, task.held_out, strict=True))
+
+
+def summarise(matrix: Matrix) -> dict[str, float | None]:
+    """Average performance and backward transfer (Lopez-Paz & Ranzato 2017) of a lower triangular matrix."""
+    last = [value for value in matrix[-1] if value is not None]
+    moved = [last[task] - (row[task] or 0.0) for task, row in enumerate(matrix[:-1])]
+    return {
+        "average_performance": statistics.fmean(last),
+        "backward_transfer": statistics.fmean(moved) if moved else None,
+    }
+
+
+def _read(entry: dict[str, str]) -> TaskData:
+    def rows(file: str) -> list[dict[str, str]]:
+        lines = (json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines())
+        return [{"prompt": row["prompt"], "completion": row["completion"]} for row in lines]
+
+    train_rows = [Example(f"row {n}", "completion", dict(row)) for n, row in enumerate(rows(entry["train"]), start=1)]
+    return TaskData(entry["task"], train_rows, rows(entry["heldout"]), entry["metric"])
+
+
+class _Progress:
+    """Adds a line per sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, message: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(canonical_json({"at": iso(now()), "stage": "baseline", "message": message}) + "\n")
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    try:
+        run(folder)
+    except ClmError as error:
+        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
