@@ -13,17 +13,16 @@ _MODULES = {"api": "clm.app", "gateway": "clm.serving.gateway", "engine": "clm.s
 
 def up() -> None:
     """Start API, worker, gateway, engine and dashboard as one process tree; Ctrl-C stops them all."""
-    import signal
+    from clm.cli.supervisor import Supervisor, run_until_stopped
 
-    from clm.cli.supervisor import Supervisor
+    here.database.close()  # opened and migrated before the services start
+    supervisor = Supervisor(here.settings, say=typer.echo)
 
-    here.database.close()  # migrates before the services start
-    with Supervisor(here.settings, say=typer.echo) as running:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: running.ask_to_stop())
-        typer.echo(f"Dashboard  {running.settings.api_url}\nOpenAI API {running.settings.gateway_url}/v1\n"
+    def on_ready() -> None:
+        typer.echo(f"Dashboard  {supervisor.settings.api_url}\nOpenAI API {supervisor.settings.gateway_url}/v1\n"
                    "Ctrl-C stops everything.")  # fmt: skip
-        running.wait()
+
+    run_until_stopped(supervisor, on_ready)
     typer.echo("Stopped.")
 
 
