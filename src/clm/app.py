@@ -23,6 +23,7 @@ from clm.overview import endpoints as overview
 from clm.registry import endpoints as registry
 from clm.registry.schemas import Alias
 from clm.settings import Settings
+from clm.store.store import Store
 
 DASHBOARD = Path(__file__).parent / "dashboard"
 # Mantine sets style attributes and one <style> element; scripts come from our own files alone.
@@ -38,6 +39,7 @@ health = APIRouter(tags=["health"])
 def create_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
     http.install(app, settings, database)
+    app.state.store = Store(settings.paths.data)
     for router in (overview.router, catalog.router, ingest.router, updates.router, stream.router):
         app.include_router(router)
     app.include_router(audit.router, prefix="/api/v1")

@@ -1,8 +1,11 @@
 """Quality scores of a text, each in [0, 1], higher is better. They describe; ingest refuses nothing because of them."""
 
+import re
 from collections.abc import Callable
 
 LONG = 1000  # characters from which on a text counts as long enough for a full `length` score
+_LINES_AND_TABS = {ord("\n"): None, ord("\t"): None}
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
 def length(text: str) -> float:
@@ -18,13 +21,17 @@ def distinct_words(text: str) -> float:
 
 def printable(text: str) -> float:
     """Share of characters that can be shown: low in binary rubbish and badly decoded text."""
-    return sum(c.isprintable() or c in "\n\t" for c in text) / len(text) if text else 0.0
+    if not text:
+        return 0.0
+    shown = text.translate(_LINES_AND_TABS)
+    hidden = 0 if shown.isprintable() else sum(not c.isprintable() for c in shown)
+    return 1 - hidden / len(text)
 
 
 def letters(text: str) -> float:
     """Share of letters among what is not white space: low in tables, logs and separators."""
-    shown = [c for c in text if not c.isspace()]
-    return sum(map(str.isalpha, shown)) / len(shown) if shown else 0.0
+    shown = "".join(text.split())
+    return len(_NO_LETTERS.sub("", shown)) / len(shown) if shown else 0.0
 
 
 SCORES: dict[str, Callable[[str], float]] = {

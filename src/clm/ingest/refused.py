@@ -17,4 +17,5 @@ def sample_of(raw: bytes | str) -> str:
     if isinstance(raw, str):
         raw = raw[:SAMPLE_LENGTH].encode("utf-8", "replace")
     text = raw[: 4 * SAMPLE_LENGTH].decode("utf-8", "replace")[:SAMPLE_LENGTH]
-    return "".join(c if c.isprintable() else "\ufffd" for c in text.rstrip("\r\n"))
+    text = text.rstrip("\r\n")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)

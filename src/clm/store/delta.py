@@ -119,7 +119,7 @@ def _row(record: Record) -> dict[str, object]:
 def _make_durable(table: Path, version: int) -> None:
     """delta-rs renames without fsync; an acknowledged batch must also survive a power cut."""
     log = table / "_delta_log" / f"{version:020}.json"
-    for line in log.read_text(encoding="utf-8").splitlines():
+    for line in log.read_bytes().splitlines():  # bytes: texts in it may hold what str.splitlines takes for a line end
         added = json.loads(line).get("add")
         if added:
             file = table / unquote(added["path"])

@@ -106,6 +106,12 @@ def test_names_that_are_no_file_names_are_kept(tmp_path: Path) -> None:
         Store(tmp_path / "a%20b")
 
 
+def test_texts_with_odd_line_ends_are_kept(tmp_path: Path) -> None:
+    odd = record("a\x85b\u2028c\x0b", "\x1c")
+    assert Store(tmp_path).append("m", [odd], suite=False, batch_id="bat_1").version == 1
+    assert Store(tmp_path).rows("m", [odd.record_id])[0]["content"] == odd.content
+
+
 def test_many_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     accepted: list[int] = []
 
