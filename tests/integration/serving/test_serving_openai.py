@@ -10,15 +10,7 @@ from sqlalchemy import select
 from clm.core.hashing import short
 from clm.monitoring.repository import get_answer
 from clm.monitoring.tables import Answer, Feedback
-from serving_home import MODEL, PROMPTS, ServingHome, make_home, running, wait_until
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServingHome]:
-    home = make_home(tmp_path_factory.mktemp("serving"))
-    with running(home, "clm.serving.engine", "clm.serving.gateway"):
-        yield home
-    home.database.close()
+from serving_home import MODEL, PROMPTS, ServingHome, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -4,27 +4,22 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from clm.core.clock import now
 from clm.monitoring.repository import window
 from clm.policies import RolloutPolicy
 from clm.records import TrafficWindow
-from serving_home import MODEL, PROMPTS, ServingHome, make_home, running, wait_until
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServingHome]:
-    home = make_home(tmp_path_factory.mktemp("rollout"), count=4)
-    with running(home, "clm.serving.engine", "clm.serving.gateway"):
-        yield home
-    home.database.close()
+from clm.serving.gateway.__main__ import MonitoringArchive
+from clm.serving.gateway.app import create_app
+from serving_home import MODEL, PROMPTS, ServingHome, running, wait_until
 
 
 class Clients:
@@ -209,9 +204,12 @@ def test_stopping_finishes_what_is_being_answered(home: ServingHome) -> None:
 
 def test_without_an_engine_the_gateway_says_so(home: ServingHome) -> None:
     other = home.on_other_ports()
-    with running(other, "clm.serving.gateway"):
+    app = create_app(other.settings, other.database, MonitoringArchive(other.database))
+    with TestClient(app) as client:
         for stream in (False, True):
-            got = ask(other, "Hi", stream=stream)
+            body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+            got = client.post("/v1/chat/completions", json=body)
             assert got.status_code == 503
             assert got.headers["retry-after"] == "1"
             assert "engine does not answer" in got.json()["error"]["message"]
+        assert client.get("/healthz").json()["engine"] is False
