@@ -4,15 +4,18 @@
  */
 
 export interface paths {
-    "/api/v1/overview": {
+    "/api/v1/audit": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Get Overview */
-        get: operations["get_overview_api_v1_overview_get"];
+        /**
+         * List Entries
+         * @description Who changed what, newest first.
+         */
+        get: operations["list_entries_api_v1_audit_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -21,76 +24,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Models */
-        get: operations["get_models_api_v1_models_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/updates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List Updates */
-        get: operations["list_updates_api_v1_updates_get"];
-        put?: never;
-        /** Start Update */
-        post: operations["start_update_api_v1_updates_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/updates/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Update */
-        get: operations["get_update_api_v1_updates__id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/updates/{id}/log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Update Log */
-        get: operations["get_update_log_api_v1_updates__id__log_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/updates/{id}:cancel": {
+    "/api/v1/audit:verify": {
         parameters: {
             query?: never;
             header?: never;
@@ -99,8 +33,62 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel Update */
-        post: operations["cancel_update_api_v1_updates__id__cancel_post"];
+        /**
+         * Verify
+         * @description Reads the whole chain and compares it with the signed heads.
+         */
+        post: operations["verify_api_v1_audit_verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Batches */
+        get: operations["list_batches_api_v1_batches_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Batch */
+        get: operations["get_batch_api_v1_batches__batch_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Refusals */
+        get: operations["list_refusals_api_v1_batches__batch_id__refusals_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -131,78 +119,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Deployment */
-        get: operations["get_deployment_api_v1_deployments__model__get"];
+        /** Show Deployment */
+        get: operations["show_deployment_api_v1_deployments__model__get"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deployments/{model}:rollback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Rollback */
-        post: operations["rollback_api_v1_deployments__model__rollback_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deployments/{model}:promote": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Promote */
-        post: operations["promote_api_v1_deployments__model__promote_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deployments/{model}:pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Pause */
-        post: operations["pause_api_v1_deployments__model__pause_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deployments/{model}:resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Resume */
-        post: operations["resume_api_v1_deployments__model__resume_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -218,25 +138,76 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Abort */
-        post: operations["abort_api_v1_deployments__model__abort_post"];
+        /** Abort Deployment */
+        post: operations["abort_deployment_api_v1_deployments__model__abort_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/releases": {
+    "/api/v1/deployments/{model}:pause": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** List Releases */
-        get: operations["list_releases_api_v1_releases_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** Pause Deployment */
+        post: operations["pause_deployment_api_v1_deployments__model__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{model}:promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Promote Deployment */
+        post: operations["promote_deployment_api_v1_deployments__model__promote_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{model}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume Deployment */
+        post: operations["resume_deployment_api_v1_deployments__model__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{model}:rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rollback Deployment */
+        post: operations["rollback_deployment_api_v1_deployments__model__rollback_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -250,8 +221,346 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events */
-        get: operations["events_api_v1_events_get"];
+        /** Stream */
+        get: operations["stream_api_v1_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Ledger */
+        get: operations["get_ledger_api_v1_ledger_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lineage/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Lineage
+         * @description From an answer, update or release down to its training rows; from a record up to what learnt from it.
+         */
+        get: operations["get_lineage_api_v1_lineage__object_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Models */
+        get: operations["list_models_api_v1_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Model */
+        get: operations["get_model_api_v1_models__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add Task */
+        post: operations["add_task_api_v1_models__name__tasks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description Everything that the home page shows, in one call.
+         */
+        get: operations["get_overview_api_v1_overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Records
+         * @description Takes rows. Bad rows are refused one by one, the others kept; the same key and body again changes nothing.
+         */
+        post: operations["post_records_api_v1_records_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Releases
+         * @description Newest first.
+         */
+        get: operations["list_releases_api_v1_releases_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{a}/compare/{b}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Releases
+         * @description What changed from `a` to `b`: experts, router, configuration, data, scores.
+         */
+        get: operations["compare_releases_api_v1_releases__a__compare__b__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{release_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Release
+         * @description By id, by the first digits of the id, or by number ("v3", together with `model`).
+         */
+        get: operations["show_release_api_v1_releases__release_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{release_id}:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify Release
+         * @description Compares every file of the bundle with its digest, and checks the signature.
+         */
+        post: operations["verify_release_api_v1_releases__release_id__verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Sources */
+        get: operations["list_sources_api_v1_sources_get"];
+        put?: never;
+        /**
+         * Add Source
+         * @description Watches a folder. Adding the same one again changes nothing.
+         */
+        post: operations["add_source_api_v1_sources_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Updates */
+        get: operations["list_updates_api_v1_updates_get"];
+        put?: never;
+        /** Start Update */
+        post: operations["start_update_api_v1_updates_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Update */
+        get: operations["get_update_api_v1_updates__update_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Log */
+        get: operations["get_log_api_v1_updates__update_id__log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update_id}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel Update */
+        post: operations["cancel_update_api_v1_updates__update_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Healthz
+         * @description The process is alive.
+         */
+        get: operations["healthz_healthz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Readyz
+         * @description The database answers.
+         */
+        get: operations["readyz_readyz_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -264,42 +573,35 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** ActBody */
-        ActBody: {
-            /** Expected Revision */
+        /** ActionBody */
+        ActionBody: {
+            /**
+             * Expected Revision
+             * @description the revision that was looked at
+             */
             expected_revision?: number | null;
-            /** To */
-            to?: string | null;
             /** Reason */
             reason?: string | null;
-        };
-        /** Action */
-        Action: {
-            /** Action */
-            action: string;
-            /** Enabled */
-            enabled: boolean;
-            /** Reason */
-            reason: string | null;
-        };
-        /** AnalysisView */
-        AnalysisView: {
             /**
-             * At
-             * Format: date-time
+             * To
+             * @description rollback: release id or its start
              */
-            at: string;
-            /** Step */
-            step: number;
+            to?: string | null;
+        };
+        /** AllowedAction */
+        AllowedAction: {
             /**
-             * Verdict
+             * Action
              * @enum {string}
              */
-            verdict: "promote" | "rollback" | "hold";
-            /** Reason */
-            reason: string;
-            /** Checks */
-            checks: components["schemas"]["Check"][];
+            action: "promote" | "pause" | "resume" | "abort" | "rollback";
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Reason
+             * @description why it is not possible now
+             */
+            reason: string | null;
         };
         /** Attention */
         Attention: {
@@ -307,332 +609,831 @@ export interface components {
              * Level
              * @enum {string}
              */
-            level: "ok" | "attention" | "problem" | "empty";
+            level: "attention" | "problem";
+            /** Link */
+            link: string;
             /** Sentence */
             sentence: string;
-            /** Link */
-            link: string | null;
         };
-        /** Cell */
-        Cell: {
-            /** Release Id */
-            release_id: string | null;
-            /** Number */
-            number: number | null;
-            /** Update Id */
-            update_id: string | null;
-            /** Score */
-            score: number;
-            /** N */
-            n: number;
-            /** Misrouted */
-            misrouted: number;
-            /** State */
-            state: string;
-        };
-        /** Check */
-        Check: {
-            /** Name */
-            name: string;
-            /**
-             * Verdict
-             * @enum {string}
-             */
-            verdict: "pass" | "fail" | "no-data" | "inconclusive";
-            /** Observed */
-            observed: number | null;
-            /** Limit */
-            limit: number | null;
-            /** N */
-            n: number;
-        };
-        /** DeploymentView */
-        DeploymentView: {
-            /** Model */
-            model: string;
-            /** Champion */
-            champion: string;
-            /** Previous */
-            previous: string | null;
-            /** Candidate */
-            candidate: string | null;
-            /** Candidate Share */
-            candidate_share: number;
-            /** Revision */
-            revision: number;
-            rollout: components["schemas"]["RolloutView"] | null;
-            /** Traffic */
-            traffic: components["schemas"]["Traffic"][];
-            /** History */
-            history: components["schemas"]["RolloutView"][];
-            /** Allowed Actions */
-            allowed_actions: components["schemas"]["Action"][];
-            /** Rollback Ms */
-            rollback_ms?: number | null;
-        };
-        /** Deployments */
-        Deployments: {
-            /** Items */
-            items: components["schemas"]["DeploymentView"][];
-        };
-        /** EventView */
-        EventView: {
-            /** Sequence */
-            sequence: number;
+        /** AuditEntryOut */
+        AuditEntryOut: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            } | null;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Actor */
-            actor: string;
-            /** Action */
-            action: string;
-            /** Object Kind */
-            object_kind: string;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** Hash */
+            hash: string;
             /** Object Id */
             object_id: string;
-            /** Sentence */
-            sentence: string;
+            /** Object Kind */
+            object_kind: string;
+            /** Reason */
+            reason: string | null;
+            /** Request Id */
+            request_id: string | null;
+            /** Sequence */
+            sequence: number;
         };
-        /** GateVerdict */
-        GateVerdict: {
+        /** AuditPage */
+        AuditPage: {
+            /** Items */
+            items: components["schemas"]["AuditEntryOut"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+        };
+        /** BatchOut */
+        BatchOut: {
+            /** Accepted */
+            accepted: number;
+            /** Created At */
+            created_at: string;
+            /** Dataset Version */
+            dataset_version: number | null;
+            /** Duplicate */
+            duplicate: number;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Into Suite */
+            into_suite: number;
+            /** Model */
+            model: string;
+            /** Received */
+            received: number;
+            /** Refused */
+            refused: number;
+            /** Source */
+            source: string;
+            /**
+             * State
+             * @description receiving | committed | refused
+             */
+            state: string;
+            /** Suite */
+            suite: boolean;
+            /** Task */
+            task: string;
+        };
+        /** BatchPage */
+        BatchPage: {
+            /** Items */
+            items: components["schemas"]["BatchOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** CellOut */
+        CellOut: {
+            /** Misrouted */
+            misrouted: number;
+            /** N */
+            n: number;
+            /** Number */
+            number: number | null;
+            /** Release Id */
+            release_id: string | null;
+            /** Score */
+            score: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "released" | "rejected";
+            /** Suite Hash */
+            suite_hash: string;
+            /** Update Id */
+            update_id: string | null;
+        };
+        /** CheckView */
+        CheckView: {
+            /** Limit */
+            limit: number;
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+            /** Observed */
+            observed: number | null;
+            /**
+             * Verdict
+             * @description pass | fail | no-data | inconclusive
+             */
+            verdict: string;
+        };
+        /** ComparisonOut */
+        ComparisonOut: {
+            /** After */
+            after: string;
+            /** Base Changed */
+            base_changed: boolean;
+            /** Before */
+            before: string;
+            /** Config */
+            config: components["schemas"]["ValueChangeOut"][];
+            /** Data */
+            data: components["schemas"]["ValueChangeOut"][];
+            /** Experts */
+            experts: components["schemas"]["ExpertChangeOut"][];
+            /** Router Changed */
+            router_changed: boolean;
+            /** Scores */
+            scores: components["schemas"]["ScoreChangeOut"][];
+        };
+        /** DeploymentList */
+        DeploymentList: {
+            /** Items */
+            items: components["schemas"]["DeploymentView"][];
+        };
+        /** DeploymentView */
+        DeploymentView: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["AllowedAction"][];
+            /** As Of */
+            as_of: string;
+            /** Candidate */
+            candidate: string | null;
+            /** Candidate Share */
+            candidate_share: number;
+            /** Champion */
+            champion: string;
+            /** History */
+            history: components["schemas"]["RolloutView"][];
+            /** Model */
+            model: string;
+            /** Previous */
+            previous: string | null;
+            /** Revision */
+            revision: number;
+            rollout: components["schemas"]["RolloutView"] | null;
+            /** Traffic */
+            traffic: components["schemas"]["TrafficView"][];
+            /** Updated At */
+            updated_at: string;
+        };
+        /** ExpertChangeOut */
+        ExpertChangeOut: {
+            /** After */
+            after: string | null;
+            /** Before */
+            before: string | null;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "added" | "removed" | "changed" | "same";
+            /** Records Added */
+            records_added: number;
+            /** Records Removed */
+            records_removed: number;
+            /** Task */
+            task: string;
+        };
+        /**
+         * GatePolicy
+         * @description Paired non-inferiority of the candidate against the champion, per task.
+         */
+        GatePolicy: {
+            /**
+             * Confidence
+             * @description one-sided
+             * @default 0.95
+             */
+            confidence: number;
+            /**
+             * Margin
+             * @description tolerated loss, in score points of [0, 1]
+             * @default 0.05
+             */
+            margin: number;
+        };
+        /** GateVerdictOut */
+        GateVerdictOut: {
+            /** Reason */
+            reason: string;
+            /** Tasks */
+            tasks: components["schemas"]["TaskVerdictOut"][];
             /**
              * Verdict
              * @enum {string}
              */
             verdict: "pass" | "fail" | "inconclusive";
-            /** Reason */
-            reason: string;
-            /** Tasks */
-            tasks: components["schemas"]["TaskVerdict"][];
+        };
+        /**
+         * GenerationPolicy
+         * @description Defaults of an answer where the request does not say.
+         */
+        GenerationPolicy: {
+            /**
+             * Max New Tokens
+             * @default 64
+             */
+            max_new_tokens: number;
+            /**
+             * Temperature
+             * @description 0: greedy, as the gate evaluates
+             * @default 0
+             */
+            temperature: number;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
-        /** Ledger */
-        Ledger: {
-            /** Model */
-            model: string;
-            /** Tasks */
-            tasks: components["schemas"]["LedgerTask"][];
+        /** HomeEvent */
+        HomeEvent: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** At */
+            at: string;
+            /** Object Id */
+            object_id: string;
+            /** Object Kind */
+            object_kind: string;
+            /** Sentence */
+            sentence: string;
+            /** Sequence */
+            sequence: number;
+        };
+        /** LedgerOut */
+        LedgerOut: {
+            /** As Of */
+            as_of: string | null;
             /** Average Performance */
             average_performance: number | null;
             /** Backward Transfer */
             backward_transfer: number | null;
             /** Forgetting */
             forgetting: number | null;
-            /**
-             * As Of
-             * Format: date-time
-             */
-            as_of: string;
+            /** Model */
+            model: string;
+            /** Tasks */
+            tasks: components["schemas"]["LedgerTaskOut"][];
         };
-        /** LedgerTask */
-        LedgerTask: {
-            /** Task */
-            task: string;
-            /** Metric */
-            metric: string;
-            /** Cells */
-            cells: components["schemas"]["Cell"][];
+        /** LedgerTaskOut */
+        LedgerTaskOut: {
             /** Best */
             best: number | null;
-            /** First */
-            first: number | null;
-            /** Previous */
-            previous: number | null;
+            /** Cells */
+            cells: components["schemas"]["CellOut"][];
             /** Current */
             current: number | null;
+            /** First */
+            first: number | null;
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "exact_match" | "token_f1" | "perplexity";
+            /** Previous */
+            previous: number | null;
+            /** Task */
+            task: string;
         };
-        /** Log */
-        Log: {
+        /** LogLine */
+        LogLine: {
+            /** At */
+            at: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "info" | "warning" | "error";
+            /** Message */
+            message: string;
+            /** N */
+            n: number;
+            /** Stage */
+            stage: string | null;
+        };
+        /** LogPage */
+        LogPage: {
             /** Lines */
             lines: components["schemas"]["LogLine"][];
             /** Next */
             next: number;
         };
-        /** LogLine */
-        LogLine: {
-            /** N */
-            n: number;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Level */
-            level: string;
-            /** Stage */
-            stage: string | null;
-            /** Message */
-            message: string;
+        /** ModelList */
+        ModelList: {
+            /** Items */
+            items: components["schemas"]["ModelOut"][];
         };
-        /** ModelView */
-        ModelView: {
-            /** Name */
-            name: string;
-            /** Base Reference */
-            base_reference: string;
+        /** ModelOut */
+        ModelOut: {
             /** Base Hash */
             base_hash: string;
-            /** Revision */
-            revision: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Base Reference */
+            base_reference: string;
+            /** Created At */
             created_at: string;
             /** Demo */
             demo: boolean;
+            /** Name */
+            name: string;
+            policy: components["schemas"]["ModelPolicy"];
+            /** Revision */
+            revision: number;
             /** Tasks */
-            tasks: components["schemas"]["TaskView"][];
+            tasks: components["schemas"]["TaskOut"][];
         };
-        /** Models */
-        Models: {
-            /** Items */
-            items: components["schemas"]["ModelView"][];
+        /** ModelPolicy */
+        ModelPolicy: {
+            /**
+             * @default {
+             *       "confidence": 0.95,
+             *       "margin": 0.05
+             *     }
+             */
+            gate: components["schemas"]["GatePolicy"];
+            /**
+             * @default {
+             *       "max_new_tokens": 64,
+             *       "temperature": 0
+             *     }
+             */
+            generation: components["schemas"]["GenerationPolicy"];
+            /**
+             * @default {
+             *       "kind": "canary",
+             *       "max_error_rate": 0.05,
+             *       "max_latency_ms": 60000,
+             *       "max_latency_ratio": 3,
+             *       "minimum_feedback": 10,
+             *       "minimum_requests": 20,
+             *       "minimum_seconds": 0,
+             *       "steps": [
+             *         10,
+             *         50
+             *       ]
+             *     }
+             */
+            rollout: components["schemas"]["RolloutPolicy"];
+            /**
+             * @default {
+             *       "alpha": 32,
+             *       "batch_size": 8,
+             *       "checkpoint_every": 20,
+             *       "epochs": 3,
+             *       "gradient_clip": 1,
+             *       "learning_rate": 0.0005,
+             *       "max_tokens": 512,
+             *       "rank": 16,
+             *       "replay_share": 0.5,
+             *       "seed": 17,
+             *       "warmup_share": 0.1
+             *     }
+             */
+            training: components["schemas"]["TrainingPolicy"];
+            /** @default {} */
+            trigger: components["schemas"]["TriggerPolicy"];
+        };
+        /** MovedView */
+        MovedView: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["AllowedAction"][];
+            /** As Of */
+            as_of: string;
+            /** Candidate */
+            candidate: string | null;
+            /** Candidate Share */
+            candidate_share: number;
+            /** Champion */
+            champion: string;
+            /** History */
+            history: components["schemas"]["RolloutView"][];
+            /** Model */
+            model: string;
+            /** Previous */
+            previous: string | null;
+            /** Revision */
+            revision: number;
+            /**
+             * Rollback Ms
+             * @description milliseconds until serving was told; null for other actions
+             */
+            rollback_ms: number | null;
+            rollout: components["schemas"]["RolloutView"] | null;
+            /** Traffic */
+            traffic: components["schemas"]["TrafficView"][];
+            /** Updated At */
+            updated_at: string;
         };
         /** Overview */
         Overview: {
-            /**
-             * As Of
-             * Format: date-time
-             */
+            /** As Of */
             as_of: string;
-            verdict: components["schemas"]["Verdict"];
-            /** Models */
-            models: string[];
-            /** Model */
-            model: string | null;
-            serving: components["schemas"]["Serving"] | null;
-            ledger: components["schemas"]["Ledger"] | null;
-            running_update: components["schemas"]["Update"] | null;
             /** Attention */
             attention: components["schemas"]["Attention"][];
             /** Events */
-            events: components["schemas"]["EventView"][];
+            events: components["schemas"]["HomeEvent"][];
+            ledger: components["schemas"]["LedgerOut"] | null;
+            /** Model */
+            model: string | null;
+            /** Models */
+            models: string[];
+            running_update: components["schemas"]["UpdateOut"] | null;
+            serving: components["schemas"]["Serving"] | null;
+            verdict: components["schemas"]["Verdict"];
         };
         /** Progress */
         Progress: {
-            /** Stage */
-            stage: string;
-            /** Step */
-            step: number;
-            /** Steps */
-            steps: number;
-            /** Tokens Per Second */
-            tokens_per_second?: number | null;
+            /** At */
+            at?: string | null;
             /** Eta Seconds */
             eta_seconds?: number | null;
             /** Loss */
             loss?: number | null;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
+            /** Stage */
+            stage: string;
+            /** Step */
+            step?: number | null;
+            /** Steps */
+            steps?: number | null;
+            /** Tokens Per Second */
+            tokens_per_second?: number | null;
         };
-        /** ReleaseRef */
-        ReleaseRef: {
-            /** Release Id */
-            release_id: string;
-            /** Number */
-            number: number;
+        /** RefusalOut */
+        RefusalOut: {
+            /** Field */
+            field: string | null;
+            /** Line */
+            line: number;
+            /** Reason */
+            reason: string;
+            /** Sample */
+            sample: string;
         };
-        /** ReleaseView */
-        ReleaseView: {
-            /** Release Id */
-            release_id: string;
-            /** Number */
-            number: number;
-            /** Model */
-            model: string;
-            /** Parent */
-            parent: string | null;
+        /** RefusalPage */
+        RefusalPage: {
+            /** Items */
+            items: components["schemas"]["RefusalOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** ReleaseDetail */
+        ReleaseDetail: {
+            /** Alias */
+            alias: ("champion" | "candidate" | "previous") | null;
+            /** Base */
+            base: string;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
-            /** Alias */
-            alias: ("champion" | "candidate" | "previous") | null;
             /** Experts */
             experts: {
                 [key: string]: string;
             };
-            /** Router Hash */
-            router_hash: string | null;
-            verdict: components["schemas"]["GateVerdict"] | null;
-        };
-        /** Releases */
-        Releases: {
-            /** Items */
-            items: components["schemas"]["ReleaseView"][];
-        };
-        /** RolloutView */
-        RolloutView: {
-            /** Id */
-            id: string;
+            /** Manifest */
+            manifest: {
+                [key: string]: unknown;
+            };
+            /** Mlflow Version */
+            mlflow_version: string | null;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            /** Parent */
+            parent: string | null;
             /** Release Id */
             release_id: string;
-            /** Number */
-            number?: number | null;
-            /** Baseline */
-            baseline: string;
-            /** Kind */
-            kind: string;
-            /** State */
-            state: string;
-            /** Step */
-            step: number;
-            /** Steps */
-            steps: number[];
-            /** Verdicts */
-            verdicts: components["schemas"]["AnalysisView"][];
-            /** Allowed Actions */
-            allowed_actions: string[];
-            /** Reason */
-            reason: string | null;
-            /** Rollback Ms */
-            rollback_ms?: number | null;
+            /** Router Hash */
+            router_hash: string | null;
             /** Update Id */
-            update_id?: string | null;
+            update_id: string | null;
+            /** Verdict */
+            verdict: string | null;
+        };
+        /** ReleaseList */
+        ReleaseList: {
+            /** Items */
+            items: components["schemas"]["ReleaseOut"][];
+        };
+        /** ReleaseOut */
+        ReleaseOut: {
+            /** Alias */
+            alias: ("champion" | "candidate" | "previous") | null;
+            /** Base */
+            base: string;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Experts */
+            experts: {
+                [key: string]: string;
+            };
+            /** Mlflow Version */
+            mlflow_version: string | null;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            /** Parent */
+            parent: string | null;
+            /** Release Id */
+            release_id: string;
+            /** Router Hash */
+            router_hash: string | null;
+            /** Update Id */
+            update_id: string | null;
+            /** Verdict */
+            verdict: string | null;
+        };
+        /** ReleaseRef */
+        ReleaseRef: {
+            /** Number */
+            number: number;
+            /** Release Id */
+            release_id: string;
+        };
+        /** ReportOut */
+        ReportOut: {
+            /** Accepted */
+            accepted: number;
+            /** Batch Id */
+            batch_id: string;
+            /**
+             * Dataset Version
+             * @description none where no row was accepted
+             */
+            dataset_version: number | null;
+            /** Duplicate */
+            duplicate: number;
+            /**
+             * Into Suite
+             * @description of the accepted: put into the task's suite by its holdout share
+             */
+            into_suite: number;
+            /** Model */
+            model: string;
+            /**
+             * Received
+             * @description = accepted + duplicate + refused, always
+             */
+            received: number;
+            /**
+             * Refusals
+             * @description the first 100; /batches/{id}/refusals has the others
+             */
+            refusals: components["schemas"]["RefusalOut"][];
+            /** Refused */
+            refused: number;
+            /** Suite */
+            suite: boolean;
+            /** Task */
+            task: string;
+        };
+        /**
+         * RolloutPolicy
+         * @description How traffic moves. Shares are of the model's requests, in percent.
+         */
+        RolloutPolicy: {
+            /**
+             * Kind
+             * @default canary
+             * @enum {string}
+             */
+            kind: "canary" | "blue-green";
+            /**
+             * Max Error Rate
+             * @default 0.05
+             */
+            max_error_rate: number;
+            /**
+             * Max Latency Ms
+             * @description candidate p95
+             * @default 60000
+             */
+            max_latency_ms: number;
+            /**
+             * Max Latency Ratio
+             * @description candidate p95 / champion p95
+             * @default 3
+             */
+            max_latency_ratio: number;
+            /**
+             * Min Feedback
+             * @description mean score; none: not judged
+             */
+            min_feedback?: number | null;
+            /**
+             * Minimum Feedback
+             * @description scores needed before feedback is judged
+             * @default 10
+             */
+            minimum_feedback: number;
+            /**
+             * Minimum Requests
+             * @description candidate's requests per step before a verdict
+             * @default 20
+             */
+            minimum_requests: number;
+            /**
+             * Minimum Seconds
+             * @description shortest stay on a step
+             * @default 0
+             */
+            minimum_seconds: number;
+            /**
+             * Steps
+             * @default [
+             *       10,
+             *       50
+             *     ]
+             */
+            steps: number[];
+        };
+        /** RolloutView */
+        RolloutView: {
+            /** Allowed Actions */
+            allowed_actions: ("promote" | "pause" | "resume" | "abort" | "rollback")[];
+            /** Baseline */
+            baseline: string;
+            /** Created At */
+            created_at: string;
             /** Finished At */
             finished_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description canary | blue-green | rollback
+             */
+            kind: string;
+            /** Model */
+            model: string;
+            /** Reason */
+            reason: string | null;
+            /** Release Id */
+            release_id: string;
+            /** Revision */
+            revision: number;
+            /** Rollback Ms */
+            rollback_ms: number | null;
+            /**
+             * State
+             * @description waiting | running | paused | promoted | aborted | rolled-back
+             */
+            state: string;
+            /**
+             * Step
+             * @description index into steps
+             */
+            step: number;
+            /** Step Started At */
+            step_started_at: string;
+            /**
+             * Steps
+             * @description shares in percent
+             */
+            steps: number[];
+            /** Update Id */
+            update_id: string | null;
+            /** Verdicts */
+            verdicts: components["schemas"]["VerdictView"][];
+        };
+        /** ScoreChangeOut */
+        ScoreChangeOut: {
+            /** After */
+            after: number | null;
+            /** Before */
+            before: number | null;
+            /** Difference */
+            difference: number | null;
+            /** Metric */
+            metric: string | null;
+            /** Task */
+            task: string;
         };
         /** Serving */
         Serving: {
-            champion: components["schemas"]["ReleaseRef"] | null;
             candidate: components["schemas"]["ReleaseRef"] | null;
             /** Candidate Share */
             candidate_share: number;
+            champion: components["schemas"]["ReleaseRef"];
+            previous: components["schemas"]["ReleaseRef"] | null;
         };
-        /** StartUpdate */
-        StartUpdate: {
+        /** SourceIn */
+        SourceIn: {
             /** Model */
             model: string;
+            /**
+             * Path
+             * @description an existing folder on the machine of the worker
+             */
+            path: string;
+            /**
+             * Suite
+             * @default false
+             */
+            suite: boolean;
             /** Task */
             task: string;
         };
-        /** TaskVerdict */
-        TaskVerdict: {
+        /** SourceList */
+        SourceList: {
+            /** Items */
+            items: components["schemas"]["SourceOut"][];
+        };
+        /** SourceOut */
+        SourceOut: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Path */
+            path: string;
+            /** Suite */
+            suite: boolean;
             /** Task */
             task: string;
+        };
+        /** StageOut */
+        StageOut: {
+            /** Attempts */
+            attempts: number;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Name */
+            name: string;
+            /** Started At */
+            started_at: string | null;
             /**
-             * Verdict
+             * State
              * @enum {string}
              */
-            verdict: "pass" | "fail" | "inconclusive";
-            /** Reason */
-            reason: string;
+            state: "waiting" | "running" | "done" | "failed" | "skipped";
+        };
+        /** TaskIn */
+        TaskIn: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Holdout
+             * @default 0.2
+             */
+            holdout: number;
+            /** Margin */
+            margin?: number | null;
+            /**
+             * Metric
+             * @default exact_match
+             * @enum {string}
+             */
+            metric: "exact_match" | "token_f1" | "perplexity";
+            /** Name */
+            name: string;
+        };
+        /** TaskOut */
+        TaskOut: {
+            /** Created At */
+            created_at: string;
+            /** Description */
+            description: string;
+            /** Holdout */
+            holdout: number;
+            /** Margin */
+            margin: number | null;
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "exact_match" | "token_f1" | "perplexity";
+            /** Name */
+            name: string;
+            /** Suite Open */
+            suite_open: boolean;
+        };
+        /** TaskVerdictOut */
+        TaskVerdictOut: {
             /** Candidate */
             candidate: number;
             /** Champion */
@@ -643,128 +1444,210 @@ export interface components {
             lower_bound: number;
             /** Margin */
             margin: number;
+            /** More Examples */
+            more_examples: number | null;
             /** N */
             n: number;
-            /** More Examples */
-            more_examples?: number | null;
+            /** Reason */
+            reason: string;
+            /** Task */
+            task: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "fail" | "inconclusive";
         };
-        /** TaskView */
-        TaskView: {
-            /** Name */
-            name: string;
-            /** Metric */
-            metric: string;
-            /** Margin */
-            margin: number;
-            /** Description */
-            description: string;
-            /** Training Rows */
-            training_rows: number;
-            /** Suite Rows */
-            suite_rows: number;
-        };
-        /** Traffic */
-        Traffic: {
-            /** Release Id */
-            release_id: string;
-            /** Share */
-            share: number;
-            /** Requests */
-            requests: number;
+        /** TrafficView */
+        TrafficView: {
             /** Errors */
             errors: number;
-            /** Latency P95 Ms */
-            latency_p95_ms: number | null;
-            /** Feedback Mean */
-            feedback_mean: number | null;
             /** Feedback Count */
             feedback_count: number;
+            /** Feedback Mean */
+            feedback_mean: number | null;
+            /** Latency P95 Ms */
+            latency_p95_ms: number | null;
+            /** Release Id */
+            release_id: string;
+            /** Requests */
+            requests: number;
+            /**
+             * Share
+             * @description percent of the model's requests
+             */
+            share: number;
             /** Window Seconds */
             window_seconds: number;
         };
-        /** Update */
-        Update: {
+        /**
+         * TrainingPolicy
+         * @description Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685).
+         */
+        TrainingPolicy: {
+            /**
+             * Alpha
+             * @description LoRA scale numerator; scale = alpha / rank
+             * @default 32
+             */
+            alpha: number;
+            /**
+             * Batch Size
+             * @description examples per step
+             * @default 8
+             */
+            batch_size: number;
+            /**
+             * Checkpoint Every
+             * @description steps between checkpoints
+             * @default 20
+             */
+            checkpoint_every: number;
+            /**
+             * Epochs
+             * @description passes over the mixture
+             * @default 3
+             */
+            epochs: number;
+            /**
+             * Gradient Clip
+             * @description L2 norm bound
+             * @default 1
+             */
+            gradient_clip: number;
+            /**
+             * Learning Rate
+             * @description peak, linear warm-up then cosine
+             * @default 0.0005
+             */
+            learning_rate: number;
+            /**
+             * Max Tokens
+             * @description longest example; longer are cut on the left
+             * @default 512
+             */
+            max_tokens: number;
+            /**
+             * Rank
+             * @description LoRA rank
+             * @default 16
+             */
+            rank: number;
+            /**
+             * Replay Share
+             * @description replayed old rows of the task per new row, on a refresh
+             * @default 0.5
+             */
+            replay_share: number;
+            /**
+             * Seed
+             * @default 17
+             */
+            seed: number;
+            /**
+             * Trunk Layers
+             * @description frozen lower layers; none: half of them
+             */
+            trunk_layers?: number | null;
+            /**
+             * Warmup Share
+             * @description share of steps that warm up
+             * @default 0.1
+             */
+            warmup_share: number;
+        };
+        /**
+         * TriggerPolicy
+         * @description When new data is enough to update by itself.
+         */
+        TriggerPolicy: {
+            /**
+             * Volume
+             * @description accepted new rows of a task; none: only by hand
+             */
+            volume?: number | null;
+        };
+        /** UpdateIn */
+        UpdateIn: {
+            /** Model */
+            model: string;
+            /** Rollout */
+            rollout?: ("canary" | "blue-green") | null;
+            /** Task */
+            task: string;
+        };
+        /** UpdateList */
+        UpdateList: {
+            /** Items */
+            items: components["schemas"]["UpdateOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** UpdateOut */
+        UpdateOut: {
+            /** Allowed Actions */
+            allowed_actions: string[];
+            /** Champion */
+            champion: string | null;
+            /** Created At */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
             /** Id */
             id: string;
             /** Model */
             model: string;
-            /** Task */
-            task: string;
-            /** State */
-            state: string;
-            /** Stage */
-            stage: string | null;
-            /** Trigger */
-            trigger: string;
-            /** Trigger Reason */
-            trigger_reason: string;
-            /** Champion */
-            champion: string | null;
+            /** Outcome */
+            outcome: string | null;
+            progress: components["schemas"]["Progress"] | null;
             /** Release Id */
             release_id: string | null;
             /** Release Number */
             release_number: number | null;
-            /** Rollout Id */
-            rollout_id: string | null;
-            verdict: components["schemas"]["GateVerdict"] | null;
-            /** Outcome */
-            outcome: string | null;
-            progress: components["schemas"]["Progress"] | null;
-            /** Allowed Actions */
-            allowed_actions: string[];
             /** Revision */
             revision: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
+            /** Rollout Id */
+            rollout_id: string | null;
+            /** Stage */
+            stage: string | null;
+            /** Stages */
+            stages: components["schemas"]["StageOut"][];
             /** Started At */
             started_at: string | null;
-            /** Finished At */
-            finished_at: string | null;
-            /** Stages */
-            stages: components["schemas"]["UpdateStage"][];
-        };
-        /** UpdateStage */
-        UpdateStage: {
-            /** Name */
-            name: string;
             /**
              * State
              * @enum {string}
              */
-            state: "waiting" | "running" | "done" | "failed" | "skipped";
-            /** Attempts */
-            attempts: number;
-            /** Started At */
-            started_at: string | null;
-            /** Finished At */
-            finished_at: string | null;
-            /** Detail */
-            detail: {
-                [key: string]: unknown;
-            } | null;
-        };
-        /** Updates */
-        Updates: {
-            /** Items */
-            items: components["schemas"]["Update"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            state: "queued" | "running" | "succeeded" | "rejected" | "inconclusive" | "rolled-back" | "failed" | "cancelling" | "cancelled";
+            /** Task */
+            task: string;
+            /** Trigger */
+            trigger: string;
+            /** Trigger Reason */
+            trigger_reason: string;
+            verdict: components["schemas"]["GateVerdictOut"] | null;
         };
         /** ValidationError */
         ValidationError: {
+            /** Context */
+            ctx?: Record<string, never>;
+            /** Input */
+            input?: unknown;
             /** Location */
             loc: (string | number)[];
             /** Message */
             msg: string;
             /** Error Type */
             type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
+        };
+        /** ValueChangeOut */
+        ValueChangeOut: {
+            /** After */
+            after: unknown;
+            /** Before */
+            before: unknown;
+            /** Name */
+            name: string;
         };
         /** Verdict */
         Verdict: {
@@ -776,6 +1659,44 @@ export interface components {
             /** Sentence */
             sentence: string;
         };
+        /** VerdictView */
+        VerdictView: {
+            /** At */
+            at: string;
+            /** Checks */
+            checks: components["schemas"]["CheckView"][];
+            /** Reason */
+            reason: string;
+            /** Step */
+            step: number;
+            /**
+             * Verdict
+             * @description promote | rollback | hold
+             */
+            verdict: string;
+        };
+        /** VerificationOut */
+        VerificationOut: {
+            /** Anchored */
+            anchored: number;
+            /** Entries */
+            entries: number;
+            /** First Bad */
+            first_bad: number | null;
+            /** Ok */
+            ok: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /** VerifiedOut */
+        VerifiedOut: {
+            /** Ok */
+            ok: boolean;
+            /** Reason */
+            reason: string;
+            /** Release Id */
+            release_id: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -785,6 +1706,568 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_entries_api_v1_audit_get: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: number | null;
+                limit?: number;
+                object_id?: string | null;
+                action?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    verify_api_v1_audit_verify_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationOut"];
+                };
+            };
+        };
+    };
+    list_batches_api_v1_batches_get: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                task?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_batch_api_v1_batches__batch_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_refusals_api_v1_batches__batch_id__refusals_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_deployments_api_v1_deployments_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentList"];
+                };
+            };
+        };
+    };
+    show_deployment_api_v1_deployments__model__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    abort_deployment_api_v1_deployments__model__abort_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovedView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pause_deployment_api_v1_deployments__model__pause_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovedView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promote_deployment_api_v1_deployments__model__promote_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovedView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resume_deployment_api_v1_deployments__model__resume_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovedView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rollback_deployment_api_v1_deployments__model__rollback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovedView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stream_api_v1_events_get: {
+        parameters: {
+            query?: {
+                /** @description comma-separated; empty: all */
+                topics?: string;
+            };
+            header?: {
+                "last-event-id"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_ledger_api_v1_ledger_get: {
+        parameters: {
+            query: {
+                model: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_lineage_api_v1_lineage__object_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_models_api_v1_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+        };
+    };
+    get_model_api_v1_models__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_task_api_v1_models__name__tasks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_overview_api_v1_overview_get: {
         parameters: {
             query?: {
@@ -816,251 +2299,32 @@ export interface operations {
             };
         };
     };
-    get_models_api_v1_models_get: {
+    post_records_api_v1_records_post: {
         parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Models"];
-                };
+            query: {
+                model: string;
+                task: string;
+                /** @description held-out rows: they are for evaluation, never for training */
+                suite?: boolean;
+                source?: string;
+                /** @description jsonl | csv | parquet; none: by content type */
+                format?: string | null;
             };
-        };
-    };
-    list_updates_api_v1_updates_get: {
-        parameters: {
-            query?: {
-                model?: string | null;
-                state?: string | null;
-                cursor?: string | null;
-                limit?: number;
+            header?: {
+                "idempotency-key"?: string | null;
             };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Updates"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    start_update_api_v1_updates_post: {
-        parameters: {
-            query?: never;
-            header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StartUpdate"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
+                "application/jsonl": string;
+                "application/vnd.apache.parquet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
                 };
-                content: {
-                    "application/json": components["schemas"]["Update"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    get_update_api_v1_updates__id__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Update"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    get_update_log_api_v1_updates__id__log_get: {
-        parameters: {
-            query?: {
-                after?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Log"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    cancel_update_api_v1_updates__id__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Update"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    list_deployments_api_v1_deployments_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Deployments"];
-                };
-            };
-        };
-    };
-    get_deployment_api_v1_deployments__model__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeploymentView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    rollback_api_v1_deployments__model__rollback_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActBody"];
+                "text/csv": string;
             };
         };
         responses: {
@@ -1070,147 +2334,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeploymentView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    promote_api_v1_deployments__model__promote_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeploymentView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    pause_api_v1_deployments__model__pause_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeploymentView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    resume_api_v1_deployments__model__resume_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeploymentView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    abort_api_v1_deployments__model__abort_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeploymentView"];
+                    "application/json": components["schemas"]["ReportOut"];
                 };
             };
             /** @description Validation Error */
@@ -1241,7 +2365,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Releases"];
+                    "application/json": components["schemas"]["ReleaseList"];
                 };
             };
             /** @description Validation Error */
@@ -1255,10 +2379,166 @@ export interface operations {
             };
         };
     };
-    events_api_v1_events_get: {
+    compare_releases_api_v1_releases__a__compare__b__get: {
         parameters: {
             query?: {
-                topics?: string;
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                a: string;
+                b: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_release_api_v1_releases__release_id__get: {
+        parameters: {
+            query?: {
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                release_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleaseDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    verify_release_api_v1_releases__release_id__verify_post: {
+        parameters: {
+            query?: {
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                release_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifiedOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_sources_api_v1_sources_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceList"];
+                };
+            };
+        };
+    };
+    add_source_api_v1_sources_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_updates_api_v1_updates_get: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                state?: string | null;
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -1272,7 +2552,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["UpdateList"];
                 };
             };
             /** @description Validation Error */
@@ -1282,6 +2562,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_update_api_v1_updates_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_update_api_v1_updates__update_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                update_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_log_api_v1_updates__update_id__log_get: {
+        parameters: {
+            query?: {
+                after?: number;
+            };
+            header?: never;
+            path: {
+                update_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_update_api_v1_updates__update_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                update_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    healthz_healthz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    readyz_readyz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
                 };
             };
         };

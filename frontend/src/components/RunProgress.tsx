@@ -7,7 +7,11 @@ import css from './Progress.module.css'
 /** Progress reports come about once a second; after this long without one the job is called stalled. */
 const STALLED_SECONDS = 30
 
-type Progress = NonNullable<Update['progress']>
+type Told = NonNullable<Update['progress']>
+type Progress = Told & { step: number; steps: number; at: string }
+
+const measured = (told: Told): told is Progress =>
+  typeof told.step === 'number' && typeof told.steps === 'number' && typeof told.at === 'string'
 
 function Measured({ progress }: { progress: Progress }) {
   const now = useNow()
@@ -60,7 +64,7 @@ function Measured({ progress }: { progress: Progress }) {
 export function RunProgress({ update }: { update: Update }) {
   const now = useNow()
   const { progress, stage } = update
-  if (progress && progress.stage === stage) return <Measured progress={progress} />
+  if (progress && progress.stage === stage && measured(progress)) return <Measured progress={progress} />
   const entry = update.stages.find((s) => s.name === stage)
   const seconds = between(entry?.started_at ?? update.started_at, null, now)
   return (

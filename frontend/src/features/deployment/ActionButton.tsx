@@ -5,7 +5,7 @@ import { Confirm } from '@/components/Confirm'
 import { Icon, type IconName } from '@/components/Icon'
 import { keys } from '@/lib/api/keys'
 import type { NameOf } from '@/lib/api/releases'
-import type { Deployment } from '@/lib/api/types'
+import type { Deployment, Moved } from '@/lib/api/types'
 import { capital } from '@/lib/format'
 import { type ActionName, act } from './api'
 import { words } from './words'
@@ -22,7 +22,7 @@ type Props = {
   action: ActionName
   deployment: Deployment
   nameOf: NameOf
-  onDone: (answer: Deployment, action: ActionName) => void
+  onDone: (answer: Moved, action: ActionName) => void
   children?: ReactNode
 }
 

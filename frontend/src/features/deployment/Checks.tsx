@@ -34,7 +34,7 @@ function Row({ check }: { check: Check }) {
 export function Checks({ rollout }: { rollout: Rollout }) {
   const last = rollout.verdicts.at(-1)
   return (
-    <Panel title="Checks of the canary" note={last ? <Time at={last.at} /> : null} flush>
+    <Panel title="Checks at the last verdict" note={last ? <Time at={last.at} /> : null} flush>
       {last ? (
         <div className={table.scroll}>
           <table className={table.table}>

@@ -8,7 +8,7 @@ import { TrafficBar } from '@/components/TrafficBar'
 import { ApiError } from '@/lib/api/errors'
 import { useActiveModel } from '@/lib/api/models'
 import { type NameOf, useReleaseNames } from '@/lib/api/releases'
-import type { Deployment } from '@/lib/api/types'
+import type { Deployment, Moved } from '@/lib/api/types'
 import { time } from '@/lib/format'
 import { usePolling } from '@/lib/useLive'
 import { type ActionName, deploymentQuery } from './api'
@@ -28,7 +28,7 @@ const DONE: Record<ActionName, string> = {
 }
 
 /** What the server answered, in one sentence with its time. */
-function outcome(answer: Deployment, action: ActionName, nameOf: NameOf): string {
+function outcome(answer: Moved, action: ActionName, nameOf: NameOf): string {
   const share = 100 - (answer.candidate ? answer.candidate_share : 0)
   const ms = typeof answer.rollback_ms === 'number' ? ` (${Math.round(answer.rollback_ms)} ms)` : ''
   return `${DONE[action]}: ${nameOf(answer.champion)} answers ${share} % of the requests since ${time(new Date().toISOString())}${ms}.`
@@ -54,8 +54,8 @@ function NothingServes() {
 
 function Loaded({ deployment, nameOf }: { deployment: Deployment; nameOf: NameOf }) {
   const [said, setSaid] = useState<string>()
-  const onDone = (answer: Deployment, action: ActionName) => setSaid(outcome(answer, action, nameOf))
-  const history = <History rollouts={deployment.history} nameOf={nameOf} />
+  const onDone = (answer: Moved, action: ActionName) => setSaid(outcome(answer, action, nameOf))
+  const history = <History rollouts={deployment.history.filter((r) => r.finished_at)} nameOf={nameOf} />
   const candidate = deployment.candidate ? nameOf(deployment.candidate) : null
   return (
     <>

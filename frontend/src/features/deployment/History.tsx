@@ -1,12 +1,15 @@
 import { Panel } from '@/components/Panel'
 import { Nothing } from '@/components/States'
 import { Status } from '@/components/Status'
-import { rolloutLook } from '@/components/status'
+import { type Look, rolloutLook } from '@/components/status'
 import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
 import type { NameOf } from '@/lib/api/releases'
 import type { Rollout } from '@/lib/api/types'
 import { duration, MISSING } from '@/lib/format'
+
+// A rollback without a rollout under way is kept as one of its own, from champion to the one before.
+const BY_HAND: Look = { tone: 'bad', icon: 'undo', label: 'Rolled back' }
 
 const took = (rollout: Rollout): string =>
   rollout.finished_at
@@ -39,9 +42,11 @@ export function History({ rollouts, nameOf }: { rollouts: Rollout[]; nameOf: Nam
             <tbody>
               {rollouts.map((rollout) => (
                 <tr key={rollout.id}>
-                  <th scope="row">{nameOf(rollout.release_id)}</th>
+                  <th scope="row" className={table.fit}>
+                    {nameOf(rollout.baseline)} → {nameOf(rollout.release_id)}
+                  </th>
                   <td className={table.fit}>
-                    <Status look={rolloutLook(rollout.state)} />
+                    <Status look={rollout.kind === 'rollback' ? BY_HAND : rolloutLook(rollout.state)} />
                   </td>
                   <td>{rollout.reason ?? MISSING}</td>
                   <td className={table.right}>{took(rollout)}</td>

@@ -1,5 +1,5 @@
 import type { NameOf } from '@/lib/api/releases'
-import type { Deployment } from '@/lib/api/types'
+import type { Deployment, Moved } from '@/lib/api/types'
 import { ActionButton } from './ActionButton'
 import type { ActionName } from './api'
 import css from './Deployment.module.css'
@@ -7,7 +7,7 @@ import css from './Deployment.module.css'
 type Props = {
   deployment: Deployment
   nameOf: NameOf
-  onDone: (answer: Deployment, action: ActionName) => void
+  onDone: (answer: Moved, action: ActionName) => void
 }
 
 /** The one red button. It always stands at the top right of the page. */

@@ -35,10 +35,16 @@ export function LedgerPanel({ ledger, serving, model }: Props) {
       </Panel>
     )
   }
-  const margins = Object.fromEntries((model?.tasks ?? []).map((task) => [task.name, task.margin]))
+  const margins = Object.fromEntries(
+    (model?.tasks ?? []).map((task) => [task.name, task.margin ?? model?.policy.gate.margin]),
+  )
   const table = matrix(ledger, margins)
   return (
-    <Panel title="Ledger: every task under every release" note={`as of ${time(ledger.as_of)}`} flush>
+    <Panel
+      title="Ledger: every task under every release"
+      note={ledger.as_of ? `as of ${time(ledger.as_of)}` : null}
+      flush
+    >
       <LedgerTable
         matrix={table}
         aliases={{

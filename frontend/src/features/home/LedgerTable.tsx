@@ -19,7 +19,7 @@ function Head({ column, aliases }: { column: Column; aliases: Aliases }) {
     <th scope="col">
       <span className={css.alias} data-alias={alias}>
         {alias ?? ''}
-      </span>
+      </span>{' '}
       {column.updateId ? (
         <Link to="/updates/$id" params={{ id: column.updateId }} search={true}>
           {name}

@@ -1,5 +1,6 @@
 import type { Ledger, LedgerCell } from '@/lib/api/types'
 
+/** `updateId` is the update that made what the column scores. */
 export type Column = { key: string; number: number | null; updateId: string | null }
 /** `delta` is the change against the best score that an earlier release had; none for the first score. */
 export type Entry = { cell: LedgerCell; delta: number | null; breach: boolean }
@@ -10,22 +11,22 @@ const COLUMNS_SHOWN = 30
 
 const keyOf = (cell: LedgerCell): string => cell.release_id ?? cell.update_id ?? ''
 
-/** Update ids sort by time; the first release had no update, so it stands first. */
+/** Update ids sort by time. The first release came with the model and not from an update, so it stands first. */
 const order = (a: Column, b: Column): number =>
   (a.updateId ?? '').localeCompare(b.updateId ?? '') || (a.number ?? Infinity) - (b.number ?? Infinity)
 
+/** A release is scored by the update that made it, and again (without an update) as the champion of later ones. */
 function columnsOf(ledger: Ledger): Column[] {
   const columns = new Map<string, Column>()
   for (const cell of ledger.tasks.flatMap((task) => task.cells)) {
-    const known = columns.get(keyOf(cell))
-    if (!known || (cell.update_id && !known.updateId))
-      columns.set(keyOf(cell), { key: keyOf(cell), number: cell.number, updateId: cell.update_id })
+    const updateId = columns.get(keyOf(cell))?.updateId ?? cell.update_id
+    columns.set(keyOf(cell), { key: keyOf(cell), number: cell.number, updateId })
   }
   return [...columns.values()].sort(order)
 }
 
 /** The ledger as a table: tasks down, releases (and rejected candidates) across, in order of time. */
-export function matrix(ledger: Ledger, margins: Record<string, number>): Matrix {
+export function matrix(ledger: Ledger, margins: Record<string, number | undefined>): Matrix {
   const all = columnsOf(ledger)
   const columns = all.slice(-COLUMNS_SHOWN)
   const rows = ledger.tasks.map((task) => {

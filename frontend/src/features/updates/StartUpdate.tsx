@@ -6,7 +6,7 @@ import { Confirm } from '@/components/Confirm'
 import { Icon } from '@/components/Icon'
 import { keys } from '@/lib/api/keys'
 import type { Model } from '@/lib/api/types'
-import { count } from '@/lib/format'
+import { word } from '@/lib/format'
 import { startUpdate } from './api'
 import css from './Updates.module.css'
 
@@ -61,7 +61,7 @@ export function StartUpdate({ model }: { model: Model }) {
               />
               <span>
                 <strong>{each.name}</strong>
-                {count(each.training_rows)} training rows, {count(each.suite_rows)} held out
+                {[each.description, `judged by ${word(each.metric)}`].filter(Boolean).join(' · ')}
               </span>
             </label>
           ))}

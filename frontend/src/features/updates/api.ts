@@ -15,7 +15,8 @@ export const updatesQuery = (filter: Filter) =>
 export const updateQuery = (id: string) =>
   queryOptions({
     queryKey: keys.update(id),
-    queryFn: ({ signal }) => body(api.GET('/api/v1/updates/{id}', { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) =>
+      body(api.GET('/api/v1/updates/{update_id}', { params: { path: { update_id: id } }, signal })),
   })
 
 const LINES_KEPT = 2000
@@ -29,7 +30,7 @@ export const logQuery = (id: string, client: QueryClient) =>
       const old = client.getQueryData<Log>(keys.log(id)) ?? { lines: [], next: 0, dropped: 0 }
       const query = { after: old.next }
       const more = await body(
-        api.GET('/api/v1/updates/{id}/log', { params: { path: { id }, query }, signal }),
+        api.GET('/api/v1/updates/{update_id}/log', { params: { path: { update_id: id }, query }, signal }),
       )
       const lines = [...old.lines, ...more.lines]
       const dropped = Math.max(0, lines.length - LINES_KEPT)
@@ -41,4 +42,4 @@ export const startUpdate = (model: string, task: string) =>
   body(api.POST('/api/v1/updates', { body: { model, task } }))
 
 export const cancelUpdate = (id: string) =>
-  body(api.POST('/api/v1/updates/{id}:cancel', { params: { path: { id } } }))
+  body(api.POST('/api/v1/updates/{update_id}:cancel', { params: { path: { update_id: id } } }))

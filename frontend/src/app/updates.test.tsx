@@ -1,0 +1,214 @@
+import { act, screen, waitFor, within } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
+import { expect, it } from 'vitest'
+import { FakeEventSource } from '@/testing/eventSource'
+import { gate, id, model, stages, update } from '@/testing/fixtures'
+import { expectAccessible, heading, open } from '@/testing/render'
+import { answers, at, fails, problem, server } from '@/testing/server'
+
+const list = (...items: ReturnType<typeof update>[]) => answers('/updates', { items, next_cursor: null })
+const bodyRows = async () =>
+  within(await screen.findByRole('table'))
+    .getAllByRole('row')
+    .slice(1)
+
+it('lists updates with state, stages, release and reason', async () => {
+  server.use(
+    list(
+      update(),
+      update({
+        id: 'upd_0',
+        task: 'intent',
+        state: 'succeeded',
+        release_id: id(3),
+        release_number: 3,
+        outcome: 'v3 serves.',
+      }),
+    ),
+  )
+  open('/updates')
+  const [first, second] = await bodyRows()
+  expect(first).toHaveTextContent('Running')
+  expect(within(first as HTMLElement).getByRole('img', { name: '2 of 7 stages done' })).toBeVisible()
+  expect(second).toHaveTextContent('v3 serves.')
+  expect(within(second as HTMLElement).getByRole('link', { name: 'intent' })).toHaveAttribute(
+    'href',
+    '/updates/upd_0',
+  )
+  await expectAccessible()
+})
+
+it('keeps new updates behind a pill until they are wanted', async () => {
+  const { user } = open('/updates')
+  expect(await bodyRows()).toHaveLength(1)
+  server.use(list(update({ id: 'upd_2', task: 'intent' }), update()))
+  act(() => FakeEventSource.last.emit('update', { object_id: 'upd_2', revision: 1 }))
+  const pill = await screen.findByRole('button', { name: '1 new' })
+  expect(await bodyRows()).toHaveLength(1)
+  await user.click(pill)
+  expect(await bodyRows()).toHaveLength(2)
+})
+
+it('filters by state, in the address, and clears the filter', async () => {
+  server.use(
+    http.get(at('/updates'), ({ request }) => {
+      const { searchParams } = new URL(request.url)
+      const items = searchParams.get('state') === 'failed' ? [] : [update()]
+      return HttpResponse.json({ items, next_cursor: null })
+    }),
+  )
+  const { user, router } = open('/updates')
+  await user.click(await screen.findByRole('radio', { name: 'Failed' }))
+  expect(router.state.location.search).toEqual({ state: 'failed' })
+  expect(await screen.findByText('No update is failed')).toBeVisible()
+  await user.click(screen.getByRole('button', { name: 'Clear the filter' }))
+  expect(await bodyRows()).toHaveLength(1)
+})
+
+it('walks rows with j and k and opens one with Enter', async () => {
+  server.use(list(update({ id: 'upd_b', task: 'intent' }), update({ id: 'upd_a' })))
+  const { user, router } = open('/updates')
+  await bodyRows()
+  await user.keyboard('jjk')
+  expect(document.activeElement).toHaveTextContent('intent')
+  await user.keyboard('j{Enter}')
+  await waitFor(() => expect(router.state.location.pathname).toBe('/updates/upd_a'))
+})
+
+it('explains what an update is where there is none', async () => {
+  server.use(list())
+  open('/updates')
+  expect(await screen.findByText('No update yet')).toBeVisible()
+  await expectAccessible()
+})
+
+it('tells a failure with its request id', async () => {
+  server.use(fails('/updates'))
+  open('/updates')
+  expect(await screen.findByRole('alert')).toHaveTextContent('req_42')
+  await expectAccessible()
+})
+
+it('starts an update of the chosen task and shows it', async () => {
+  let asked: unknown
+  server.use(
+    http.post(at('/updates'), async ({ request }) => {
+      asked = await request.json()
+      return HttpResponse.json(update({ id: 'upd_77', task: 'details' }), { status: 201 })
+    }),
+  )
+  const { user, router } = open('/updates')
+  await user.click(await screen.findByRole('button', { name: 'Start update' }))
+  const dialog = await screen.findByRole('dialog')
+  await user.click(within(dialog).getByRole('radio', { name: /details/ }))
+  await expectAccessible(dialog)
+  await user.click(within(dialog).getByRole('button', { name: 'Start update of details' }))
+  await waitFor(() => expect(router.state.location.pathname).toBe('/updates/upd_77'))
+  expect(asked).toEqual({ model: 'support-assistant', task: 'details' })
+})
+
+it('says in the dialog why an update was refused', async () => {
+  server.use(http.post(at('/updates'), () => problem(409, 'Conflict', 'One is waiting already.')))
+  const { user } = open('/updates')
+  await user.click(await screen.findByRole('button', { name: 'Start update' }))
+  await user.click(await screen.findByRole('button', { name: 'Start update of intent' }))
+  expect(await screen.findByRole('alert')).toHaveTextContent(
+    'Conflict. One is waiting already. Request req_42.',
+  )
+})
+
+it('offers no start for a model without tasks', async () => {
+  server.use(answers('/models', { items: [model({ tasks: [] })] }))
+  open('/updates')
+  expect(await screen.findByRole('button', { name: 'Start update' })).toBeDisabled()
+})
+
+it('shows seven stages from left to right, and what a stage made', async () => {
+  const { user, router } = open('/updates/upd_1')
+  await heading('Update of facts')
+  const rail = screen.getByRole('list', { name: 'Stages of this update' })
+  const buttons = within(rail).getAllByRole('button')
+  expect(buttons.map((b) => b.textContent?.match(/^[A-Z][a-z]+/)?.[0])).toEqual([
+    'Snapshot',
+    'Mixture',
+    'Train',
+    'Evaluate',
+    'Gate',
+    'Release',
+    'Rollout',
+  ])
+  expect(buttons[0]).toHaveTextContent('5.0 s')
+  expect(buttons[2]).toHaveTextContent('attempt 2')
+  expect(buttons[4]).toHaveTextContent('Waiting')
+  await user.click(buttons[1] as HTMLElement)
+  expect(screen.getByText('New rows').nextSibling).toHaveTextContent('160')
+  expect(screen.getByText('Content hash').nextSibling).toHaveTextContent('777777777777')
+  expect(router.state.location.search).toEqual({ stage: 'mixture' })
+  await expectAccessible()
+})
+
+it('restores the shown stage from the address', async () => {
+  open('/updates/upd_1?stage=mixture')
+  expect(await screen.findByText('New rows')).toBeVisible()
+})
+
+it('shows the log and adds what is new', async () => {
+  open('/updates/upd_1')
+  expect(await screen.findByText('step 30 of 60')).toBeVisible()
+  const more = {
+    lines: [{ n: 2, at: '2026-03-02T12:00:09Z', level: 'warning', stage: 'train', message: 'slow' }],
+    next: 2,
+  }
+  server.use(
+    http.get(at('/updates/:id/log'), ({ request }) =>
+      HttpResponse.json(
+        new URL(request.url).searchParams.get('after') === '1' ? more : { lines: [], next: 2 },
+      ),
+    ),
+  )
+  act(() => FakeEventSource.last.emit('update', { object_id: 'upd_1', revision: 5 }))
+  expect(await screen.findByText('slow')).toBeVisible()
+  expect(screen.getByText('step 30 of 60')).toBeVisible()
+})
+
+it.each(['pass', 'fail', 'inconclusive'] as const)(
+  'shows the gate’s %s per task with its reason',
+  async (verdict) => {
+    const ended = update({
+      state: 'rejected',
+      stage: null,
+      verdict: gate(verdict),
+      outcome: 'It ended.',
+      allowed_actions: [],
+      stages: stages(4, 'failed'),
+    })
+    server.use(answers('/updates/:id', ended))
+    open('/updates/upd_1')
+    const region = within(await screen.findByRole('region', { name: 'Gate' }))
+    const row = region.getByRole('row', { name: /^intent/ })
+    expect(row).toHaveTextContent('0.41 against 0.93 on 80 examples')
+    expect(row).toHaveTextContent('−0.52')
+    expect(row).toHaveTextContent({ pass: 'Pass', fail: 'Fail', inconclusive: 'Inconclusive' }[verdict])
+    if (verdict === 'inconclusive') expect(row).toHaveTextContent('About 140 more examples')
+    expect(screen.getByText('It ended.')).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Cancel update' })).toBeNull()
+    await expectAccessible()
+  },
+)
+
+it('cancels after one question', async () => {
+  server.use(http.post(at('/updates/upd_1:cancel'), () => HttpResponse.json(update({ state: 'cancelling' }))))
+  const { user } = open('/updates/upd_1')
+  await user.click(await screen.findByRole('button', { name: 'Cancel update' }))
+  const dialog = await screen.findByRole('dialog')
+  server.use(answers('/updates/:id', update({ state: 'cancelling', allowed_actions: [] })))
+  await user.click(within(dialog).getByRole('button', { name: 'Cancel update' }))
+  expect(await screen.findByText('Cancelling')).toBeVisible()
+  expect(screen.queryByRole('button', { name: 'Cancel update' })).toBeNull()
+})
+
+it('tells that there is no such update', async () => {
+  server.use(http.get(at('/updates/:id'), () => problem(404, 'Not found', 'There is no update upd_x.')))
+  open('/updates/upd_x')
+  expect(await screen.findByRole('alert')).toHaveTextContent('There is no update upd_x.')
+})
