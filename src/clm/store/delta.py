@@ -8,6 +8,7 @@ one task costs nothing for the others. Old versions are kept for ten years: an u
 # (pyarrow has no types)
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
 
 from clm.core.failpoints import hit
 from clm.core.files import sync_folder
@@ -40,6 +42,8 @@ SCHEMA = pa.schema(
         ("schema_version", pa.int32()),
     ]
 )
+_log = logging.getLogger(__name__)
+COMPACT_EVERY = 50  # versions; every file costs a reader about 2 ms
 _KEEP = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
 
 
@@ -102,6 +106,8 @@ def append(path: Path, batches: Iterator[pa.RecordBatch], batch_id: str) -> int:
     )
     _make_durable(path, version)
     hit("store.after-commit")
+    if version % COMPACT_EVERY == 0:
+        _compact(path)
     return version
 
 
@@ -114,6 +120,16 @@ def _row(record: Record) -> dict[str, object]:
     row["content"] = canonical_json(record.content)
     row["quality"] = canonical_json(record.quality)
     return row
+
+
+def _compact(path: Path) -> None:
+    """Joins the many small files of many small batches, as a version of its own; older versions keep their files."""
+    try:
+        table = open_table(path)
+        table.optimize.compact()
+        _make_durable(path, table.version())
+    except DeltaError as error:  # the rows are in; only reading them stays slower
+        _log.warning("%s could not be compacted: %s", path, error)
 
 
 def _make_durable(table: Path, version: int) -> None:

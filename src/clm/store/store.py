@@ -65,7 +65,7 @@ class Store:
             own, other = self._open(model, suite), self._open(model, not suite)
             done = delta.committed_version(own, batch_id)
             if done is not None:
-                return Appended(list(self._fates_of(model, records, suite, batch_id, done)), done)
+                return Appended(list(self._fates_of(model, records, suite, done)), done)
             barred: set[str] = delta.values(other, "prompt_hash") if sealed or not suite else set()
             fates: list[Fate] = []
             batches = _batches(_sort_out(own, records, barred, fates))
@@ -168,21 +168,15 @@ class Store:
         suites = delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"])
         return records, suites
 
-    def _fates_of(
-        self, model: str, records: Iterable[Record], suite: bool, batch_id: str, version: int
-    ) -> Iterator[Fate]:
-        """What became of records that an earlier call with this id committed as `version`, read from the table."""
+    def _fates_of(self, model: str, records: Iterable[Record], suite: bool, version: int) -> Iterator[Fate]:
+        """What became of records that an earlier call committed as `version`, read from the table."""
         path = self._path(model, suite)
-        before = _Known(delta.open_table(path, version - 1))
-        written = delta.read(
-            delta.open_table(path, version), ["task", "content_hash"], ds.field("batch_id") == batch_id
-        )
-        ours = set(zip(written["task"].to_pylist(), written["content_hash"].to_pylist(), strict=True))
+        before, after = _Known(delta.open_table(path, version - 1)), _Known(delta.open_table(path, version))
         for record in records:
             key = (record.task, record.content_hash)
             if key in before:
                 yield "duplicate"
-            elif key in ours:
+            elif key in after:
                 before.add(key)  # the first one was written, each later one is a duplicate
                 yield "accepted"
             else:

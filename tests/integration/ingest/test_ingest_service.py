@@ -176,7 +176,7 @@ ROWS = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(["intent", "split"]), st.booleans(), st.lists(ROWS)), min_size=1, max_size=3))
 def test_counts_always_add_up(
     make_room: Callable[..., Room],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from clm.core.content import content_hash, prompt_hash
 from clm.errors import InvalidInput, NotFound
 from clm.records import Record
+from clm.store import delta
 from clm.store.store import Store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -110,6 +111,19 @@ def test_texts_with_odd_line_ends_are_kept(tmp_path: Path) -> None:
     odd = record("a\x85b\u2028c\x0b", "\x1c")
     assert Store(tmp_path).append("m", [odd], suite=False, batch_id="bat_1").version == 1
     assert Store(tmp_path).rows("m", [odd.record_id])[0]["content"] == odd.content
+
+
+def test_many_small_batches_are_joined_and_old_versions_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "COMPACT_EVERY", 3)
+    store = Store(tmp_path)
+    versions = [store.append("m", [record(str(i))], suite=False, batch_id=f"bat_{i}").version for i in range(5)]
+    assert versions == [1, 2, 3, 5, 6]
+    files = len(delta.open_table(tmp_path / "m" / "records").file_uris())
+    assert (files, len(delta.open_table(tmp_path / "m" / "records", 3).file_uris())) == (1, 3)
+    assert (store.counts("m"), store.count("m", "intent", since=3)) == ({"intent": 5}, 2)
+    assert store.append("m", [record("2")], suite=False, batch_id="bat_2").fates == ["accepted"]
+    ids = [record(str(i)).record_id for i in range(5)]
+    assert [len(store.rows("m", ids, version=v)) for v in range(7)] == [0, 1, 2, 3, 3, 4, 5]
 
 
 def test_many_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
