@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import typer
 
 from clm.catalog import service as catalog
@@ -59,7 +60,8 @@ def play(settings: Settings, *, serve: bool, report: Path | None) -> int:
     (settings.home / "demo").mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=settings.home / "demo", prefix="story-"))
     with Supervisor(wanted, say=lambda text: typer.echo(f"      {text}")) as running:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: with everything stopped
+        for number in (signal.SIGINT, signal.SIGTERM):  # both end it with everything stopped
+            signal.signal(number, signal.default_int_handler)
         scene = _set_stage(running.settings, work)
         typer.secho(f"      The dashboard shows it live: {running.settings.api_url}", bold=True)
         seen = _play_acts(scene)
@@ -105,9 +107,9 @@ def _play_acts(scene: Scene) -> dict[str, acts.Act]:
         began = time.monotonic()
         try:
             seen[name] = act(scene)
-        except ClmError as error:
-            scene.say(error.sentence, "red")
-            seen[name] = {"ok": False, "reason": error.sentence}
+        except (ClmError, httpx.HTTPError) as error:
+            scene.say(str(error), "red")
+            seen[name] = {"ok": False, "reason": str(error)}
         seen[name]["seconds"] = round(time.monotonic() - began, 1)
     return seen
 
