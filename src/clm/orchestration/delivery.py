@@ -31,6 +31,8 @@ class Delivery:
         self._ready: set[str] = set()  # rollouts whose candidate has shown parity
 
     def tick(self) -> None:
+        # Whoever committed a move may have been killed before it told serving.
+        routes.project_routes(self._database, self._settings)
         with self._database.read() as session:
             rollouts = rows.rollouts_under_way(session)
         for rollout in rollouts:

@@ -65,6 +65,7 @@ def test_waiting_names_what_is_missing() -> None:
     few = replace(GOOD, requests=12)
     assert "12 of 20 requests" in analyse(POLICY, few, GOOD, 1).reason
     assert "the champion has 0 of 5 requests" in analyse(POLICY, GOOD, NOTHING, 1).reason
+    assert "the champion has 4 of 5 requests" in analyse(POLICY, GOOD, replace(GOOD, requests=4), 1).reason
     slow = POLICY.model_copy(update={"minimum_seconds": 30.0})
     assert analyse(slow, GOOD, GOOD, 29).verdict == "hold"
     assert analyse(slow, GOOD, GOOD, 30).verdict == "promote"
