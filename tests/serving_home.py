@@ -37,6 +37,7 @@ PROMPTS = {
     "colors": [f"{word} color has the thing number {n}?" for n in range(12) for word in ("Which", "What")],
     "sums": [f"{n}+{m}=" for n in range(5) for m in range(5)],
 }
+HTTP = httpx.Client(timeout=60)  # making one costs more than a request
 GOOD = TrafficWindow(1000, 0, 1.0, 0, None)
 
 
@@ -84,7 +85,7 @@ class ServingHome:
 
 
 def make_home(home: Path, count: int = 2) -> ServingHome:
-    """`count` releases v1, v2, …, of two tasks each, with experts that change answers at random; v1 is champion."""
+    """`count` releases v1, v2, …: each with an expert of its own for sums, all with the same for colors; v1 serves."""
     settings = Settings(home=home, gateway_port=_free_port(), engine_port=_free_port(), threads=2, allow_faults=True)
     settings.paths.create()
     imported = import_base(str(tiny_base(home / "tiny")), settings.paths.bases)
@@ -99,7 +100,7 @@ def make_home(home: Path, count: int = 2) -> ServingHome:
     for number in range(1, count + 1):
         spec = BundleSpec(
             model=MODEL, base_reference="tiny", base_hash=imported.base_hash, base_path=Path(imported.path),
-            experts={task: _random_expert(base, settings, 10 * number + n) for n, task in enumerate(PROMPTS)},
+            experts={"colors": _random_expert(base, settings, 1), "sums": _random_expert(base, settings, 1 + number)},
             features=kept, router=router, generation={"max_new_tokens": 8}, lineage={"number": number},
             expert_lineage={task: {} for task in PROMPTS},
         )  # fmt: skip
@@ -146,7 +147,7 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
 
 def _is_up(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+        return HTTP.get(f"{url}/healthz").status_code == 200
     except httpx.HTTPError:
         return False
 

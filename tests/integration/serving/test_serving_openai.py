@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 
-import httpx
 import openai
 import pytest
 from sqlalchemy import select
@@ -10,7 +9,7 @@ from sqlalchemy import select
 from clm.core.hashing import short
 from clm.monitoring.repository import get_answer
 from clm.monitoring.tables import Answer, Feedback
-from serving_home import MODEL, PROMPTS, ServingHome, wait_until
+from serving_home import HTTP, MODEL, PROMPTS, ServingHome, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +117,13 @@ def test_feedback_finds_its_answer(home: ServingHome, client: openai.OpenAI) -> 
     record = raw.headers["x-clm-record-id"]
     url = f"{home.settings.gateway_url}/v1/feedback"
     for score in (0.25, 0.75):  # at once: the log has to be flushed for it
-        assert httpx.post(url, json={"record_id": record, "score": score}).status_code == 201
+        assert HTTP.post(url, json={"record_id": record, "score": score}).status_code == 201
     with home.database.read() as session:
         rows = list(session.scalars(select(Feedback).where(Feedback.answer_id == record)))
     assert [row.score for row in rows] == [0.75]
-    unknown = httpx.post(url, json={"record_id": "ans_nobody", "score": 1})
+    unknown = HTTP.post(url, json={"record_id": "ans_nobody", "score": 1})
     assert unknown.status_code == 404
-    assert httpx.post(url, json={"record_id": record, "score": 1.5}).status_code == 400
+    assert HTTP.post(url, json={"record_id": record, "score": 1.5}).status_code == 400
 
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -152,7 +151,7 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 )
 def test_bad_input_is_refused_in_a_sentence(home: ServingHome, body: object, told: str) -> None:
     url = f"{home.settings.gateway_url}/v1/chat/completions"
-    got = httpx.post(url, content=body) if isinstance(body, bytes) else httpx.post(url, json=body)
+    got = HTTP.post(url, content=body) if isinstance(body, bytes) else HTTP.post(url, json=body)
     assert got.status_code == 400
     assert told in got.json()["error"]["message"]
     assert got.json()["error"]["type"] == "invalid_request_error"
@@ -160,11 +159,11 @@ def test_bad_input_is_refused_in_a_sentence(home: ServingHome, body: object, tol
 
 def test_limits_and_odd_doors(home: ServingHome) -> None:
     gateway = home.settings.gateway_url
-    big = httpx.post(f"{gateway}/v1/chat/completions", content=b" " * (5 * 1024**2))
+    big = HTTP.post(f"{gateway}/v1/chat/completions", content=b" " * (5 * 1024**2))
     assert big.status_code == 413
-    assert httpx.get(f"{gateway}/v1/nothing").status_code == 404
-    assert httpx.get(f"{gateway}/healthz", headers={"Host": "evil.example"}).status_code == 400
-    foreign = httpx.post(f"{gateway}/v1/feedback", json={}, headers={"Origin": "http://evil.example"})
+    assert HTTP.get(f"{gateway}/v1/nothing").status_code == 404
+    assert HTTP.get(f"{gateway}/healthz", headers={"Host": "evil.example"}).status_code == 400
+    foreign = HTTP.post(f"{gateway}/v1/feedback", json={}, headers={"Origin": "http://evil.example"})
     assert foreign.status_code == 403
-    health = httpx.get(f"{gateway}/healthz").json()
+    health = HTTP.get(f"{gateway}/healthz").json()
     assert health["engine"] is True

@@ -19,7 +19,7 @@ from clm.policies import RolloutPolicy
 from clm.records import TrafficWindow
 from clm.serving.gateway.__main__ import MonitoringArchive
 from clm.serving.gateway.app import create_app
-from serving_home import MODEL, PROMPTS, ServingHome, running, wait_until
+from serving_home import HTTP, MODEL, PROMPTS, ServingHome, running, wait_until
 
 
 class Clients:
@@ -53,7 +53,7 @@ class Clients:
 
 
 def engine_knows(home: ServingHome) -> dict[str, Any]:
-    return httpx.get(f"{home.settings.engine_url}/internal/releases").json()
+    return HTTP.get(f"{home.settings.engine_url}/internal/releases").json()
 
 
 def is_ready(home: ServingHome, name: str) -> Callable[[], bool]:
@@ -62,7 +62,7 @@ def is_ready(home: ServingHome, name: str) -> Callable[[], bool]:
 
 def ask(home: ServingHome, content: str, model: str = MODEL, **more: Any) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 6, **more}
-    return httpx.post(f"{home.settings.gateway_url}/v1/chat/completions", json=body, timeout=60)
+    return HTTP.post(f"{home.settings.gateway_url}/v1/chat/completions", json=body, timeout=60)
 
 
 def seen_of(home: ServingHome, name: str, pinned: bool = False) -> TrafficWindow:
@@ -72,11 +72,11 @@ def seen_of(home: ServingHome, name: str, pinned: bool = False) -> TrafficWindow
 
 def set_fault(home: ServingHome, name: str, kind: str, rate: float = 1.0, seconds: float = 1.0) -> None:
     url = f"{home.settings.engine_url}/internal/releases/{home.releases[name].release_id}/fault"
-    httpx.put(url, json={"kind": kind, "rate": rate, "seconds": seconds}).raise_for_status()
+    HTTP.put(url, json={"kind": kind, "rate": rate, "seconds": seconds}).raise_for_status()
 
 
 def clear_fault(home: ServingHome, name: str) -> None:
-    httpx.delete(
+    HTTP.delete(
         f"{home.settings.engine_url}/internal/releases/{home.releases[name].release_id}/fault"
     ).raise_for_status()
 
@@ -112,8 +112,8 @@ def test_conversations_stick_to_their_side(home: ServingHome) -> None:
     url = f"{home.settings.gateway_url}/v1/chat/completions"
     sides: dict[str, set[str]] = {}
     with httpx.Client(timeout=60) as client:
-        for turn in range(3):
-            for n in range(12):
+        for turn in range(2):
+            for n in range(10):
                 body = {"model": MODEL, "messages": [{"role": "user", "content": f"turn {turn}"}], "max_tokens": 1}
                 by_header = client.post(url, json=body, headers={"X-Conversation-Id": f"conversation {n}"})
                 by_user = client.post(url, json={**body, "user": f"conversation {n}"})
@@ -152,7 +152,7 @@ def test_a_failing_candidate_is_seen_by_the_analysis_but_not_by_clients(home: Se
     assert bad.json()["choices"][0]["message"]["content"] != good[0]
     probe = {"shape": "completion", "content": {"prompt": PROMPTS["sums"][4]}, "max_tokens": 12}
     asked = {"release_id": home.releases["v4"].release_id, "probes": [probe, probe]}
-    answers = httpx.post(f"{home.settings.engine_url}/internal/probe", json=asked).json()["answers"]
+    answers = HTTP.post(f"{home.settings.engine_url}/internal/probe", json=asked).json()["answers"]
     assert [(a["text"], a["expert"]) for a in answers] == [good, good]  # the parity check looks past the drill
     clear_fault(home, "v4")
     again = ask(home, PROMPTS["sums"][4], f"{MODEL}@candidate", max_tokens=12)
