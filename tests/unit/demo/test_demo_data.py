@@ -119,4 +119,4 @@ def test_details_are_in_the_message_and_facts_are_the_same_in_every_wording(data
         assert fields["wish"] not in words(example.prompt)
     train, test = data["facts-train"], data["facts-heldout"]
     assert {e.completion for e in test} == {e.completion for e in train}
-    assert Counter(Counter(e.completion for e in test).values()) == {SIZES["heldout"] // 32: 32}
+    assert Counter(Counter(e.completion for e in test).values()) == {SIZES["heldout"] // 24: 24}

@@ -1,4 +1,4 @@
-"""Task `facts`: 32 facts of the product sheet, asked in many ways."""
+"""Task `facts`: 24 facts of the product sheet, asked in many ways."""
 
 import random
 
@@ -12,8 +12,6 @@ SHEET = {
     "Orsa": ("3 years", "red", "Turin", "310 euros"),
     "Fenn": ("5 years", "white", "Brno", "75 euros"),
     "Kelo": ("2 years", "copper", "Bergen", "60 euros"),
-    "Pira": ("8 years", "green", "Gent", "180 euros"),
-    "Suva": ("10 years", "blue", "Cork", "230 euros"),
 }
 
 # Per attribute: wordings for training, and others that only held-out rows use.
