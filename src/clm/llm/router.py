@@ -6,6 +6,7 @@ is the linear discriminant's answer (equal priors), and the distance itself says
 (Lee et al. 2018, arXiv:1807.03888). Prompts beyond their nearest task's threshold go to the untouched base.
 """
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from clm.core.files import adopt_folder, read_json, write_json
-from clm.core.hashing import sha256_folder
+from clm.core.files import adopt_folder, read_json, write_bytes, write_json
+from clm.core.hashing import sha256_file, sha256_folder
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
 from clm.llm.model_files import check_safetensors
 from clm.records import BASE
@@ -182,9 +183,6 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
 
 def save_features(features: Features, folder: Path) -> tuple[str, Path]:
     """Writes a task's features to `folder/<hash>.safetensors`, so that routers can be fitted again without old data."""
-    from clm.core.files import write_bytes
-    from clm.core.hashing import sha256_file
-
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary) / "features.safetensors"
@@ -195,7 +193,9 @@ def save_features(features: Features, folder: Path) -> tuple[str, Path]:
 
 
 def load_features(file: Path) -> Features:
-    """Raises UnsafeModel where the file is not one of ours."""
+    """Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours."""
+    if re.fullmatch(r"[0-9a-f]{64}", file.stem) and sha256_file(file) != file.stem:
+        raise TamperedArtifact(f"The router features {file.stem[:12]} were changed on disk and are not used.")
     if "features" not in check_safetensors(file):
         raise UnsafeModel(f"{file.name} holds no router features.")
     return load_file(file)["features"]

@@ -1,0 +1,128 @@
+"""The job as the worker runs it: a process, killed in the middle, started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from clm.core.files import read_json, write_json
+from clm.llm.base import import_base, load_base
+from clm.llm.prompts import prompt_ids
+from clm.llm.router import load_router
+from clm.llm.runtime import Runtime
+from clm.policies import TrainingPolicy
+from clm.records import BASE
+from tiny import tiny_base
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    import_base(str(tiny_base(home / "tiny")), home / "bases")
+    return home
+
+
+def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: int = 24, **more: Any) -> Path:
+    content = [{"prompt": f"{task} number {n} please", "completion": f"{task[:2]} {n % 3}"} for n in range(rows)]
+    base = next((home / "bases").iterdir())
+    folder.mkdir(parents=True)
+    pl.DataFrame(
+        {"record_id": [f"rec_{n}" for n in range(rows)], "task": [task] * rows, "shape": ["completion"] * rows,
+         "content": [json.dumps(c) for c in content], "origin": ["new"] * rows},
+        schema=dict.fromkeys(("record_id", "task", "shape", "content", "origin"), pl.String),
+    ).write_parquet(folder / "mixture.parquet")  # fmt: skip
+    policy = TrainingPolicy(rank=4, epochs=epochs, batch_size=4, checkpoint_every=3)
+    write_json(folder / "job.json", {
+        "base": str(base), "base_hash": base.name, "task": task, "mixture": str(folder / "mixture.parquet"),
+        "policy": policy.model_dump(mode="json"), "init_expert": None, "other_experts": {}, "other_features": {},
+        "experts_dir": str(home / "experts"), "features_dir": str(home / "features"),
+        "routers_dir": str(home / "routers"), "threads": 1, **more,
+    })  # fmt: skip
+    return folder
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "clm.training.job", str(folder)], start_new_session=True)
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "progress.jsonl"
+    text = file.read_text() if file.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tmp_path: Path) -> None:
+    undisturbed = _job(home, tmp_path / "undisturbed", epochs=60)
+    assert _start(undisturbed).wait(300) == 0
+    expected = read_json(undisturbed / "result.json")
+
+    killed = _job(home, tmp_path / "killed", epochs=60)
+    process = _start(killed)
+    deadline = time.monotonic() + 120
+    while not any(line["step"] >= 10 for line in _lines(killed)):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "result.json").exists()
+    before = len(_lines(killed))
+
+    assert _start(killed).wait(300) == 0
+    result = read_json(killed / "result.json")
+    for name in ("expert_hash", "features_hash", "router_hash", "steps", "tokens", "final_loss"):
+        assert result[name] == expected[name]
+    steps = [line["step"] for line in _lines(killed)[before:] if line["step"]]
+    assert steps[0] > 1 and steps[-1] == 360  # it went on, it did not begin again
+
+    size = len(_lines(killed))
+    assert _start(killed).wait(60) == 0  # it had ended: nothing is done again
+    assert len(_lines(killed)) == size
+
+
+def test_a_second_task_joins_the_router_without_the_first_ones_data(home: Path, tmp_path: Path) -> None:
+    first = _job(home, tmp_path / "first", "greet")
+    assert _start(first).wait(120) == 0
+    one = read_json(first / "result.json")
+    (first / "mixture.parquet").unlink()
+    second = _job(home, tmp_path / "second", "weigh the parcel", other_experts={"greet": one["expert_hash"]},
+                  other_features={"greet": one["features_path"]})  # fmt: skip
+    assert _start(second).wait(120) == 0
+    two = read_json(second / "result.json")
+    assert two["expert_hash"] != one["expert_hash"] and two["seconds"] > 0
+
+    base = load_base(next((home / "bases").iterdir()), threads=1)
+    router = load_router(Path(two["router_path"]), two["router_hash"])
+    assert router.tasks == ("greet", "weigh the parcel")
+    asked = ["greet number 7 please", "weigh the parcel number 9 please", "Tell me a joke about the Roman Empire."]
+    ids = [prompt_ids(base.tokenizer, "completion", {"prompt": p}) for p in asked]
+    assert router.route(Runtime(base).features(ids)) == ["greet", "weigh the parcel", BASE]
+
+
+@pytest.mark.parametrize(
+    ("more", "title", "says"),
+    [
+        ({"rows": 0}, "Invalid input", "no example"),
+        ({"rows": 1}, "Invalid input", "one example"),
+        ({"base_hash": "0" * 64}, "Artifact does not verify", "Import it again"),
+        ({"other_experts": {"x": "y"}}, "Invalid input", "missing: x"),
+        ({"mixture": "/nowhere.parquet"}, "Invalid input", "can't be read"),
+    ],
+)
+def test_what_goes_wrong_is_reported_in_words(
+    home: Path, tmp_path: Path, more: dict[str, Any], title: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clm.training import job
+
+    folder = _job(home, tmp_path / "job", **more)
+    monkeypatch.setattr(sys, "argv", ["job", str(folder)])
+    assert job.main() == 1
+    error = read_json(folder / "error.json")
+    assert error["title"] == title and says in error["sentence"]
+    assert not (folder / "result.json").exists()

@@ -1,0 +1,124 @@
+"""The router on made-up features: tasks apart, general prompts to the base, and a fit that can be repeated."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
+from clm.llm.router import (
+    Features,
+    fit_router,
+    ledoit_wolf,
+    load_features,
+    load_router,
+    save_features,
+    save_router,
+)
+from clm.records import BASE
+
+WIDTH = 96
+
+
+def _cloud(seed: int, n: int, where: int, spread: float = 1.0) -> Features:
+    """Correlated rows around a centre of their own; `where` numbers the centre."""
+    mixing = np.random.default_rng(0).standard_normal((WIDTH, WIDTH)) / WIDTH**0.5
+    centre = np.random.default_rng(1000 + where).standard_normal(WIDTH) * 1.5
+    noise = np.random.default_rng(seed).standard_normal((n, WIDTH)) * spread
+    return (centre + noise @ mixing).astype(np.float32)
+
+
+TASKS = {"a": _cloud(1, 60, 1), "b": _cloud(2, 45, 2), "c": _cloud(3, 80, 3)}
+GENERAL = _cloud(4, 70, 9, spread=2.0)
+
+
+def test_each_task_keeps_its_new_prompts_and_strangers_go_to_the_base() -> None:
+    router = fit_router(TASKS, GENERAL, seed=5)
+    for number, task in enumerate("abc", start=1):
+        assert np.mean([r == task for r in router.route(_cloud(10 + number, 200, number))]) >= 0.97
+    assert np.mean([r == BASE for r in router.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
+    assert np.mean([r == BASE for r in router.route(_cloud(21, 200, 55))]) >= 0.97  # a kind never seen
+
+
+def test_without_the_threshold_a_stranger_would_reach_an_expert() -> None:
+    from dataclasses import replace
+
+    router = fit_router(TASKS, GENERAL, seed=5)
+    open_to_all = replace(router, thresholds=np.full(3, np.inf))
+    assert BASE not in open_to_all.route(_cloud(21, 200, 55))
+
+
+def test_one_task_alone_is_told_from_general_prompts() -> None:
+    router = fit_router({"only": TASKS["a"]}, GENERAL, seed=5)
+    assert np.mean([r == "only" for r in router.route(_cloud(11, 200, 1))]) >= 0.97
+    assert np.mean([r == BASE for r in router.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_a_task_with_few_prompts_still_gets_a_router(rows: int) -> None:
+    router = fit_router({"few": TASKS["a"][:rows], "b": TASKS["b"]}, GENERAL, seed=5)
+    assert np.isfinite(router.thresholds).all()
+    assert set(router.route(GENERAL)) == {BASE}
+
+
+def test_more_rows_than_features_takes_the_other_way_to_the_same_distances() -> None:
+    few = {task: rows[:, :20] for task, rows in TASKS.items()}
+    wide = fit_router(TASKS, GENERAL, seed=5)
+    narrow = fit_router(few, GENERAL[:, :20], seed=5)
+    assert wide.directions.shape[1] == WIDTH and narrow.directions.shape == (20, 20)
+    # Against the plain formula, with the same shrunk covariance:
+    centred = np.concatenate([(r - r.mean(0)).astype(np.float64) for r in few.values()]) / narrow.scale
+    shrinkage, variance = ledoit_wolf(centred)
+    covariance = (1 - shrinkage) * centred.T @ centred / len(centred) + shrinkage * variance * np.eye(20)
+    offset = (_cloud(30, 9, 1)[:, :20] / narrow.scale) - narrow.centres[0]
+    expected = np.einsum("nf,fg,ng->n", offset, np.linalg.inv(covariance), offset) / 20
+    np.testing.assert_allclose(narrow.distances(_cloud(30, 9, 1)[:, :20])[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [12, 300])
+def test_shrinkage_is_that_of_scikit_learn(n: int) -> None:
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    rows = _cloud(8, n, 1).astype(np.float64)
+    rows -= rows.mean(0)
+    assert ledoit_wolf(rows)[0] == pytest.approx(ledoit_wolf_shrinkage(rows, assume_centered=True), rel=1e-6)
+
+
+def test_broken_features_are_refused_or_sent_to_the_base() -> None:
+    router = fit_router(TASKS, GENERAL, seed=5)
+    assert router.route(np.full((1, WIDTH), np.nan, np.float32)) == [BASE]
+    assert router.route(np.zeros((0, WIDTH), np.float32)) == []
+    with pytest.raises(InvalidInput, match="at least one task"):
+        fit_router({}, GENERAL, seed=5)
+    with pytest.raises(InvalidInput, match="'a' has no"):
+        fit_router({"a": TASKS["a"][:0]}, GENERAL, seed=5)
+    with pytest.raises(InvalidInput, match="not finite"):
+        fit_router({"a": np.full((3, WIDTH), np.inf, np.float32)}, GENERAL, seed=5)
+    with pytest.raises(InvalidInput, match="differing widths"):
+        fit_router({"a": TASKS["a"][:, :5], "b": TASKS["b"]}, GENERAL, seed=5)
+
+
+def test_the_same_features_give_the_same_router_whatever_their_order(tmp_path: Path) -> None:
+    first, path = save_router(fit_router(TASKS, GENERAL, seed=5), tmp_path)
+    again, _ = save_router(fit_router(dict(reversed(TASKS.items())), GENERAL, seed=5), tmp_path)
+    assert first == again and path == tmp_path / first
+    prompts = np.concatenate([_cloud(12, 20, 2), GENERAL])
+    assert load_router(path, first).route(prompts) == fit_router(TASKS, GENERAL, seed=5).route(prompts)
+
+
+def test_changed_routers_and_features_are_not_loaded(tmp_path: Path) -> None:
+    router_hash, path = save_router(fit_router(TASKS, GENERAL, seed=5), tmp_path)
+    (path / "router.json").write_text((path / "router.json").read_text().replace('"a"', '"z"'))
+    with pytest.raises(TamperedArtifact):
+        load_router(path, router_hash)
+    with pytest.raises(TamperedArtifact):
+        load_router(tmp_path / "gone", router_hash)
+    (path / "router.json").write_text("{}")
+    with pytest.raises(UnsafeModel):
+        load_router(path)
+    features_hash, file = save_features(TASKS["a"], tmp_path / "features")
+    assert file.stem == features_hash
+    np.testing.assert_array_equal(load_features(file), TASKS["a"])
+    save_features(TASKS["b"], tmp_path / "features")[1].replace(file)
+    with pytest.raises(TamperedArtifact):
+        load_features(file)
