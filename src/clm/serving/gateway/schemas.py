@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 MOST_TOKENS = 4096
 MOST_MESSAGES = 1000
+UNMET = ("tools", "functions", "logit_bias", "logprobs", "echo", "suffix", "audio",
+         "frequency_penalty", "presence_penalty")  # fmt: skip
 
 
 class TextPart(BaseModel):
@@ -53,8 +55,7 @@ class Wish(BaseModel):
     @classmethod
     def _refuse_unmet_wishes(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            asked = [name for name in ("tools", "functions", "logit_bias", "logprobs", "echo", "suffix", "audio")
-                     if value.get(name)]  # fmt: skip
+            asked = [name for name in UNMET if value.get(name)]
             format_ = value.get("response_format")
             if format_ is not None and format_ != {"type": "text"}:
                 asked.append("response_format")
