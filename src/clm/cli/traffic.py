@@ -87,19 +87,13 @@ def rollback(
 
 
 def _act(action: str, model: str | None, to: str | None, reason: str | None) -> None:
-    import time
-
     from clm.core.hashing import short
-    from clm.deployment import routes, service
+    from clm.deployment.switch import move_traffic
     from clm.registry import service as registry
 
     model = here.model(model)
-    began = time.monotonic()
-    with here.database.transaction() as session:
-        if to and to.startswith("v") and to[1:].isdigit():
+    if to and to.startswith("v"):
+        with here.database.read() as session:
             to = registry.get(session, to, model).release_id
-        row = service.act(session, here.caller, model, action, to=to, reason=reason)
-    routes.project_routes(here.database, here.settings)
-    took = (time.monotonic() - began) * 1000
-    share = f", candidate {short(row.candidate)} at {row.candidate_share:g} %" if row.candidate else ""
-    typer.echo(f"{model}: release {short(row.champion)} serves{share} ({took:.0f} ms).")
+    moved = move_traffic(here.database, here.settings, here.caller, model, action, to=to, reason=reason)
+    typer.echo(f"{model}: release {short(moved.champion)} serves ({moved.milliseconds:.0f} ms).")

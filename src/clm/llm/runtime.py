@@ -64,7 +64,8 @@ class _Row:
 
 
 class Runtime:
-    """Not thread-safe: one thread generates at a time (the engine's scheduler sees to it)."""
+    """Threads may generate side by side: they share the weights and nothing else. Experts are loaded and unloaded only
+    while none does (the engine's scheduler sees to it)."""
 
     def __init__(self, base: Base) -> None:
         self.base = base
