@@ -1,129 +1,44 @@
-"""The dashboard's three pages in a real Chromium, against the real API.
+"""The dashboard's three pages in a real Chromium, against the real API."""
 
-`CLM_SCREENSHOTS=FOLDER pytest tests/e2e/test_dashboard.py` also keeps a picture of every page that is looked at.
-"""
-
-import os
-import re
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
-from dashboard_seed import MODEL, seed
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from dashboard_driver import Installation, Seen, assert_fine, launch, open_page, prepare, region, serve
+from dashboard_seed import MODEL
+from playwright.sync_api import Browser, expect
 
-from clm.app import DASHBOARD, create_app
 from clm.core.caller import Caller
-from clm.core.database import Database
 from clm.core.events import publish
 from clm.core.files import read_json
 from clm.orchestration.service import create_update
-from clm.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 THEMES = ("light", "dark")
-SIZE: Any = {"width": 1280, "height": 720}
-WAIT_MS = 15_000
-
-
-@dataclass
-class Installation:
-    url: str
-    database: Database
-    settings: Settings
-    updates: dict[str, str]  # ids by how they stand; empty without data
-
-
-@dataclass
-class Seen:
-    """What the browser met that it should not have."""
-
-    complaints: list[str]
-    foreign: list[str]
-
-
-def missing(what: str) -> None:
-    """Where the tests run by themselves, nothing that they need may be missing; a person is told how to get it."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
+Home = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if binary is None:
-        missing("needs Chromium on PATH: make browser")
-    if not (DASHBOARD / "index.html").exists() or not AXE.exists():
-        missing("the dashboard is not built: make setup")
-    with sync_playwright() as playwright:
-        # Containers have no user namespaces for Chromium's sandbox; it opens nothing but our own pages here.
-        launched = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-def prepare(home: Path, filled: bool) -> tuple[Path, dict[str, str]]:
-    """A home to copy from, so that migrations and seeding are done once; with the ids of its updates."""
-    settings = Settings(home=home)
-    settings.paths.create()
-    database = Database(settings.database)
-    database.migrate()
-    updates = seed(database, settings) if filled else {}
-    database.close()
-    return home, updates
+    yield from launch()
 
 
 @pytest.fixture(scope="module")
-def busy_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def busy_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return prepare(tmp_path_factory.mktemp("busy"), filled=True)
 
 
 @pytest.fixture(scope="module")
-def bare_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def bare_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return prepare(tmp_path_factory.mktemp("bare"), filled=False)
 
 
-def serve(prepared: tuple[Path, dict[str, str]], home: Path) -> Generator[Installation]:
-    template, updates = prepared
-    shutil.copytree(template, home)
-    settings = Settings(home=home)
-    database = Database(settings.database)
-    config = uvicorn.Config(
-        create_app(settings, database), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < deadline, "the API did not start"
-        time.sleep(0.02)
-    yield Installation(f"http://127.0.0.1:{port}", database, settings, updates)
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
-    listening.close()
-    database.close()
-
-
 @pytest.fixture
-def busy(busy_home: tuple[Path, dict[str, str]], tmp_path: Path) -> Generator[Installation]:
+def busy(busy_home: Home, tmp_path: Path) -> Generator[Installation]:
     yield from serve(busy_home, tmp_path / "home")
 
 
 @pytest.fixture
-def bare(bare_home: tuple[Path, dict[str, str]], tmp_path: Path) -> Generator[Installation]:
+def bare(bare_home: Home, tmp_path: Path) -> Generator[Installation]:
     yield from serve(bare_home, tmp_path / "home")
 
 
@@ -132,46 +47,6 @@ def seen(browser: Browser) -> Generator[Seen]:
     yield Seen([], [])
     for context in browser.contexts:  # before the API ends: their event streams would keep it waiting
         context.close()
-
-
-def open_page(browser: Browser, address: str, seen: Seen, theme: Any = "light") -> Page:
-    context = browser.new_context(viewport=SIZE, color_scheme=theme)
-    context.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-    page = context.new_page()
-    origin = "/".join(address.split("/")[:3])
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            seen.complaints.append(message.text)
-
-    def on_request(request: Request) -> None:
-        if not request.url.startswith((origin, "data:")):
-            seen.foreign.append(request.url)
-
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("request", on_request)
-    page.goto(address)
-    return page
-
-
-def assert_fine(page: Page, seen: Seen) -> None:
-    """Accessible in this theme, no sideways scrolling, no complaint, nothing fetched from elsewhere."""
-    if folder := os.environ.get("CLM_SCREENSHOTS"):
-        test = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
-        name = re.sub(r"[^a-z0-9]+", "-", test).strip("-")
-        taken = len(list(Path(folder).glob(f"{name}-*.png")))
-        page.screenshot(path=Path(folder) / f"{name}-{taken + 1}.png")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
-    assert violations == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZE["width"]
-    assert seen == Seen([], [])
-
-
-def region(page: Page, name: str) -> Locator:
-    return page.get_by_role("region", name=name, exact=True)
 
 
 @pytest.mark.parametrize("theme", THEMES)

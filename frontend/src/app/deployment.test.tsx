@@ -21,10 +21,10 @@ it('shows the traffic, the steps and both releases side by side', async () => {
   await expectAccessible()
 })
 
-it('shows the checks of the last verdict with limit and n, and no data as no pass', async () => {
+it('shows the checks of the last verdict with limit and n, and too little data as no pass', async () => {
   open('/deployment')
   const checks = within(await screen.findByRole('region', { name: 'Checks at the last verdict' }))
-  expect(checks.getByRole('row', { name: /^Requests/ })).toHaveTextContent('RequestsNo data1201')
+  expect(checks.getByRole('row', { name: /^Requests/ })).toHaveTextContent('RequestsToo few yet1201')
   expect(checks.getByRole('row', { name: /^Error rate/ })).toHaveTextContent('Pass')
 })
 

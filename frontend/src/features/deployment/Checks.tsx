@@ -1,7 +1,7 @@
 import { Panel } from '@/components/Panel'
 import { Nothing } from '@/components/States'
 import { Status } from '@/components/Status'
-import { verdictLook } from '@/components/status'
+import { type Look, verdictLook } from '@/components/status'
 import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
 import type { Analysis, Rollout } from '@/lib/api/types'
@@ -12,16 +12,22 @@ const number = (value: number | null): string =>
     ? MISSING
     : Math.abs(value) >= 1000
       ? count(Math.round(value))
-      : String(Number(value.toPrecision(4)))
+      : String(Number(value.toFixed(3)))
 
 type Check = Analysis['checks'][number]
+
+/** "No data" of a check that has seen something means that it has not seen enough. */
+const look = (check: Check): Look =>
+  check.verdict === 'no-data' && check.n > 0
+    ? { ...verdictLook('no-data'), label: 'Too few yet' }
+    : verdictLook(check.verdict)
 
 function Row({ check }: { check: Check }) {
   return (
     <tr>
       <th scope="row">{capital(word(check.name))}</th>
       <td className={table.fit}>
-        <Status look={verdictLook(check.verdict)} />
+        <Status look={look(check)} />
       </td>
       <td className={table.right}>{number(check.observed)}</td>
       <td className={table.right}>{number(check.limit)}</td>

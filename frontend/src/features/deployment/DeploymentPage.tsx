@@ -17,7 +17,7 @@ import { Comparison } from './Comparison'
 import css from './Deployment.module.css'
 import { History } from './History'
 import { RollbackButton } from './RollbackButton'
-import { RolloutPanel } from './RolloutPanel'
+import { NoRollout, RolloutPanel } from './RolloutPanel'
 
 const DONE: Record<ActionName, string> = {
   rollback: 'Rolled back',
@@ -55,7 +55,7 @@ function NothingServes() {
 function Loaded({ deployment, nameOf }: { deployment: Deployment; nameOf: NameOf }) {
   const [said, setSaid] = useState<string>()
   const onDone = (answer: Moved, action: ActionName) => setSaid(outcome(answer, action, nameOf))
-  const history = <History rollouts={deployment.history.filter((r) => r.finished_at)} nameOf={nameOf} />
+  const { rollout } = deployment
   const candidate = deployment.candidate ? nameOf(deployment.candidate) : null
   return (
     <>
@@ -82,12 +82,14 @@ function Loaded({ deployment, nameOf }: { deployment: Deployment; nameOf: NameOf
             candidateShare={deployment.candidate_share}
           />
         </Panel>
-        <RolloutPanel deployment={deployment} nameOf={nameOf} onDone={onDone} />
+        {rollout ? (
+          <RolloutPanel deployment={deployment} rollout={rollout} nameOf={nameOf} onDone={onDone} />
+        ) : null}
         <div className={css.two}>
           <Comparison deployment={deployment} nameOf={nameOf} />
-          {deployment.rollout ? <Checks rollout={deployment.rollout} /> : history}
+          {rollout ? <Checks rollout={rollout} /> : <NoRollout />}
         </div>
-        {deployment.rollout ? history : null}
+        <History rollouts={deployment.history.filter((r) => r.finished_at)} nameOf={nameOf} />
       </div>
     </>
   )

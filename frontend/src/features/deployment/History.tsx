@@ -11,10 +11,12 @@ import { duration, MISSING } from '@/lib/format'
 // A rollback without a rollout under way is kept as one of its own, from champion to the one before.
 const BY_HAND: Look = { tone: 'bad', icon: 'undo', label: 'Rolled back' }
 
-const took = (rollout: Rollout): string =>
-  rollout.finished_at
-    ? duration((Date.parse(rollout.finished_at) - Date.parse(rollout.created_at)) / 1000)
-    : MISSING
+function took(rollout: Rollout): string {
+  if (rollout.kind === 'rollback' && rollout.rollback_ms !== null)
+    return `${Math.round(rollout.rollback_ms)} ms`
+  if (!rollout.finished_at) return MISSING
+  return duration((Date.parse(rollout.finished_at) - Date.parse(rollout.created_at)) / 1000)
+}
 
 /** Every rollout that ended, newest first, with its reason. */
 export function History({ rollouts, nameOf }: { rollouts: Rollout[]; nameOf: NameOf }) {

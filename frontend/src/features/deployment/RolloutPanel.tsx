@@ -3,7 +3,7 @@ import { Rail } from '@/components/Rail'
 import { Nothing } from '@/components/States'
 import { Status } from '@/components/Status'
 import type { NameOf } from '@/lib/api/releases'
-import type { Deployment, Moved } from '@/lib/api/types'
+import type { Deployment, Moved, Rollout } from '@/lib/api/types'
 import { ActionButton } from './ActionButton'
 import type { ActionName } from './api'
 import css from './Deployment.module.css'
@@ -13,19 +13,20 @@ const SECONDARY: ActionName[] = ['promote', 'pause', 'resume', 'abort']
 
 type Props = {
   deployment: Deployment
+  rollout: Rollout
   nameOf: NameOf
   onDone: (answer: Moved, action: ActionName) => void
 }
 
-export function RolloutPanel({ deployment, nameOf, onDone }: Props) {
-  const { rollout } = deployment
-  if (!rollout) {
-    return (
-      <Panel title="Rollout">
-        <Nothing>No rollout is under way. A release that passes the gate starts one by itself.</Nothing>
-      </Panel>
-    )
-  }
+export function NoRollout() {
+  return (
+    <Panel title="Rollout">
+      <Nothing>No rollout is under way. A release that passes the gate starts one by itself.</Nothing>
+    </Panel>
+  )
+}
+
+export function RolloutPanel({ deployment, rollout, nameOf, onDone }: Props) {
   const wanted = SECONDARY.filter((action) => {
     if (action === 'resume') return rollout.state === 'paused'
     if (action === 'pause') return rollout.state !== 'paused'
