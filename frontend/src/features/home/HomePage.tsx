@@ -74,7 +74,7 @@ function Welcome() {
           Make a model: <code>clm model create support-assistant</code>
         </>,
         <>
-          Say what it must be able to do: <code>clm task add --model support-assistant --name intent</code>
+          Say what it must be able to do: <code>clm task add intent --model support-assistant</code>
         </>,
         <>
           Bring data: <code>clm ingest FILE --model support-assistant --task intent</code>
