@@ -81,8 +81,7 @@ clean: ## Removes everything that the other targets have made; CLM's home stays.
 	@mkdir -p .make
 	@command -v npm >/dev/null || { echo "The dashboard needs Node 20 or newer with npm, and npm was not found on PATH."; exit 1; }
 	@echo "Installing the dashboard's packages (once, under a minute) …"
-	@# Not `npm ci`: it insists on the builds for every other platform too, which not every registry holds.
-	@npm --prefix frontend install --no-save --no-audit --no-fund --loglevel=error
+	@npm --prefix frontend ci --no-audit --no-fund --loglevel=error
 	@rm -rf .make/npm
 	@touch $@
 

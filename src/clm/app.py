@@ -26,10 +26,10 @@ from clm.settings import Settings
 from clm.store.store import Store
 
 DASHBOARD = Path(__file__).parent / "dashboard"
-# Mantine sets style attributes and one <style> element; scripts come from our own files alone.
+# Mantine sets style attributes; scripts and style sheets come from our own files alone.
 SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }

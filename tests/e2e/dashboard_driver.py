@@ -1,4 +1,4 @@
-"""Drives the dashboard: the real API over a prepared home, a headless Chromium before it, and what it must keep to.
+"""Drives the dashboard: the real API over a prepared home, headless Chromium in front of it, and what it must keep to.
 
 `CLM_SCREENSHOTS=FOLDER pytest tests/e2e/test_dashboard.py` also keeps a picture of every page that is looked at.
 """

@@ -36,10 +36,10 @@ from clm.settings import Settings
 
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
-    training=TrainingPolicy(),
+    training=TrainingPolicy(learning_rate=1e-3, epochs=4),
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
-    rollout=RolloutPolicy(steps=(20, 50), minimum_requests=10, max_latency_ratio=10),
+    rollout=RolloutPolicy(steps=(25, 50), minimum_requests=8, max_latency_ratio=10),
     generation=GenerationPolicy(max_new_tokens=32),
 )
 ACTS: tuple[tuple[str, str, Callable[[Scene], acts.Act]], ...] = (

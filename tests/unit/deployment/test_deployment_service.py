@@ -1,91 +1,15 @@
 """Deployments in the database: one champion, shares that add up, ways back, audit and routes that follow."""
 
-import threading
-from collections.abc import Generator
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
-
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from clm.audit.tables import AuditEntry
-from clm.catalog.service import create_model
-from clm.core import http
-from clm.core.caller import Caller
-from clm.core.clock import now
-from clm.core.database import Database, sqlite_url
+from clm.core.database import Database
 from clm.core.events import Event
-from clm.core.files import read_json
 from clm.deployment import repository, service
-from clm.deployment.endpoints import create_router
-from clm.deployment.routes import project_routes
-from clm.deployment.tables import Deployment
 from clm.errors import Conflict, InvalidInput, NotFound
-from clm.monitoring.repository import window
-from clm.policies import ModelPolicy, RolloutPolicy
-from clm.records import Composition, Release, TrafficWindow
-from clm.settings import Settings
-
-CALLER = Caller("test")
-POLICY = RolloutPolicy(steps=(10, 50), minimum_requests=20)
-GOOD = TrafficWindow(40, 0, 100.0, 0, None)
-BAD = TrafficWindow(40, 20, 100.0, 0, None)
-NOTHING = TrafficWindow(0, 0, None, 0, None)
-
-
-def release(letter: str) -> Release:
-    return Release(letter * 64, "support", ord(letter) - 96, "", Composition("base", {}, None), None, {})
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Generator[Database]:
-    settings.paths.create()
-    database = Database(sqlite_url(settings.paths.database))
-    database.migrate()
-    with database.transaction() as session:
-        create_model(session, CALLER, name="support", base_reference="b", base_hash="base", policy=ModelPolicy())
-        service.deploy_first(session, CALLER, "support", release("a"))
-    yield database
-    database.close()
-
-
-def begin(database: Database, letter: str, policy: RolloutPolicy = POLICY, update: str | None = None) -> str:
-    with database.transaction() as session:
-        return service.start_rollout(session, CALLER, release(letter), policy, update).id
-
-
-def tick(
-    database: Database,
-    rollout: str,
-    candidate: TrafficWindow = GOOD,
-    ready: bool = True,
-    error: str | None = None,
-    later: float = 0,
-) -> str | None:
-    with database.transaction() as session:
-        moment = now() + timedelta(seconds=later)
-        analysis = service.tick(session, CALLER, rollout, candidate, GOOD, ready, moment, error)
-        return analysis.verdict if analysis else None
-
-
-def act(database: Database, action: str, **how: Any) -> Deployment:
-    with database.transaction() as session:
-        return service.act(session, CALLER, "support", action, **how)
-
-
-def seen(database: Database) -> tuple[str, str | None, str | None, float]:
-    with database.read() as session:
-        row = repository.get_deployment(session, "support")
-        short = [value and value[0] for value in (row.champion, row.previous, row.candidate)]
-        return str(short[0]), short[1], short[2], row.candidate_share
+from clm.policies import RolloutPolicy
+from deployments import BAD, CALLER, NOTHING, act, begin, release, seen, tick
 
 
 def test_a_canary_climbs_its_steps_and_is_promoted(database: Database) -> None:
@@ -238,82 +162,3 @@ def test_every_change_has_an_audit_entry_and_an_event(database: Database) -> Non
     ]  # fmt: skip
     assert events == [1, 2, 3, 4, 5]
     assert revision == 5
-
-
-def test_routes_follow_the_database(database: Database, settings: Settings) -> None:
-    routes = project_routes(database, settings)
-    written = settings.paths.routes.stat()
-    assert routes["models"]["support"]["champion"] == "a" * 64
-    assert project_routes(database, settings) == routes
-    assert settings.paths.routes.stat().st_ino == written.st_ino  # unchanged: not written again
-    rollout = begin(database, "b")
-    assert project_routes(database, settings)["models"]["support"]["candidate_state"] == "warming"
-    tick(database, rollout)
-    live = project_routes(database, settings)
-    assert live["models"]["support"]["candidate_state"] == "live"
-    assert live["models"]["support"]["candidate_share"] == 10
-    assert live["models"]["support"]["generation"] == {"max_new_tokens": 64, "temperature": 0.0}
-    assert live["revision"] > routes["revision"]
-
-
-def test_projections_that_race_end_at_the_newest_state(database: Database, settings: Settings) -> None:
-    rollout = begin(database, "b")
-    tick(database, rollout)
-
-    def back_and_forth() -> None:
-        for _ in range(5):
-            with database.transaction() as session:
-                row = repository.get_deployment(session, "support")
-                row.candidate_share, row.revision = row.candidate_share + 1, row.revision + 1
-            project_routes(database, settings)
-
-    threads = [threading.Thread(target=back_and_forth) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert read_json(settings.paths.routes)["models"]["support"]["candidate_share"] == 30
-
-
-@pytest.fixture
-def client(database: Database, settings: Settings) -> Generator[TestClient]:
-    app = FastAPI()
-    http.install(app, settings, database)
-    app.include_router(create_router(window), prefix="/api/v1")
-    with TestClient(app) as client:
-        yield client
-
-
-def test_the_api_shows_a_rollout_and_moves_it(client: TestClient, database: Database, settings: Settings) -> None:
-    rollout = begin(database, "b")
-    tick(database, rollout)
-    tick(database, rollout, NOTHING)
-    shown = client.get("/api/v1/deployments/support").json()
-    assert shown["rollout"]["state"] == "running"
-    assert shown["rollout"]["steps"] == [10, 50]
-    assert shown["rollout"]["verdicts"][0]["verdict"] == "hold"
-    assert [(t["release_id"][0], t["share"]) for t in shown["traffic"]] == [("a", 90), ("b", 10)]
-    enabled = {a["action"] for a in shown["allowed_actions"] if a["enabled"]}
-    assert enabled == {"promote", "pause", "abort", "rollback"}
-    assert client.get("/api/v1/deployments").json()["items"][0]["model"] == "support"
-
-    stale = client.post("/api/v1/deployments/support:rollback", json={"expected_revision": shown["revision"] - 1})
-    assert stale.status_code == 409
-    assert stale.json()["revision"] == shown["revision"]
-    done = client.post("/api/v1/deployments/support:rollback", json={"expected_revision": shown["revision"]})
-    assert done.status_code == 200
-    assert done.json()["candidate"] is None
-    assert 0 < done.json()["rollback_ms"] < 5000
-    assert done.json()["history"][0]["reason"] == "rollback by api"
-    assert read_json(settings.paths.routes)["models"]["support"]["candidate"] is None
-    with database.read() as session:
-        assert repository.get_rollout(session, rollout).rollback_ms
-
-
-def test_the_api_refuses_what_is_not_possible(client: TestClient) -> None:
-    assert client.get("/api/v1/deployments/unknown").status_code == 404
-    assert "Deployed: support" in client.get("/api/v1/deployments/unknown").json()["detail"]
-    assert client.post("/api/v1/deployments/support:promote").status_code == 409
-    assert client.post("/api/v1/deployments/support:rollback").status_code == 404
-    assert client.post("/api/v1/deployments/support:rollback", json={"weight": 3}).status_code == 422
-    assert client.post("/api/v1/deployments/support:explode").status_code == 405
