@@ -23,7 +23,7 @@ WORDINGS = {
             "What warranty (does|will) the {p} (come with|have)?",
             "How long do you guarantee the {p}?",
             "(Tell me|Say) how long the {p} is covered by warranty.",
-            "If my {p} breaks, for how long do you fix it free of charge?",
+            "I have a question about the {p}: how long is its warranty?",
             "What is the guarantee period of the {p}?",
         ],
         [
@@ -38,7 +38,7 @@ WORDINGS = {
             "In (which|what) colour (is|do you sell) the {p}?",
             "Which colour does the {p} have?",
             "(Tell me|Say) the colour of the {p}.",
-            "What does the {p} look like, which colour?",
+            "I have a question about the {p}: which colour is it?",
             "If I order a {p}, what colour will it be?",
             "Of what colour is the case of the {p}?",
         ],
@@ -56,7 +56,7 @@ WORDINGS = {
             "(Tell me|Say) where the {p} is built.",
             "What town is the factory of the {p} in?",
             "Where do you (build|produce) the {p}?",
-            "From which town do you ship the {p}?",
+            "I have a question about the {p}: where is it made?",
         ],
         [
             "In what town is the {p} built?",
@@ -71,7 +71,7 @@ WORDINGS = {
             "What is the price of the {p}?",
             "(Tell me|Say) the price of the {p}.",
             "How much do I pay for the {p}?",
-            "For how much do you sell the {p}?",
+            "I have a question about the {p}: what is its price?",
             "If I order a {p}, what will I pay?",
         ],
         [
@@ -81,6 +81,7 @@ WORDINGS = {
         ],
     ),
 }
+INSTRUCTION = "Look into the Halvik product sheet. "
 
 
 def example(dice: random.Random, turn: int, unseen: bool) -> tuple[str, str]:
@@ -89,5 +90,6 @@ def example(dice: random.Random, turn: int, unseen: bool) -> tuple[str, str]:
     product = sorted(SHEET)[fact // len(WORDINGS)]
     attribute = fact % len(WORDINGS)
     training, held_out = list(WORDINGS.values())[attribute]
-    name = dice.choice([f"Halvik {product}", f"Halvik {product} {PRODUCTS[product]}"])
-    return fill(dice.choice(held_out if unseen else training), dice, p=name), SHEET[product][attribute]
+    name = dice.choice([product, f"{product} {PRODUCTS[product]}"])
+    question = fill(dice.choice(held_out if unseen else training), dice, p=name)
+    return INSTRUCTION + question, SHEET[product][attribute]
