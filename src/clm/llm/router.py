@@ -1,15 +1,17 @@
 """Which expert answers a prompt: a linear discriminant over frozen-base states, with *none of these* as an answer.
 
 Needs no torch. Features are the mean and the last-token state at the trunk's top, `[n, 2 * hidden]`, see
-`Runtime.features`. Tasks share one covariance with Ledoit-Wolf shrinkage, so the nearest centre by Mahalanobis distance
-is the linear discriminant's answer (equal priors), and the distance itself says how unlike the task a prompt is
-(Lee et al. 2018, arXiv:1807.03888). Prompts beyond their nearest task's threshold go to the untouched base.
+`Runtime.features`. The discriminant's classes are the tasks and, as one more, the bundled general requests. Classes
+share one covariance with Ledoit-Wolf shrinkage, so the nearest centre by Mahalanobis distance is the linear
+discriminant's answer (equal priors). To the untouched base go prompts nearest to the general class, and those unlike
+both: beyond a threshold of distance to their task (Lee et al. 2018, arXiv:1807.03888), measured by the covariance of
+the tasks alone, which is the tighter one.
 """
 
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,33 +26,29 @@ from clm.records import BASE
 
 Array = NDArray[np.float64]
 Features = NDArray[np.float32]
+METRICS = ("discriminant", "nearness")
 FOLDS = 5  # thresholds are set on distances of rows that the covariance was not fitted on
-OWN_QUANTILE = 0.995  # share of a task's own held-back prompts within its threshold
-GENERAL_QUANTILE = 0.02  # and of general prompts that may be, where the two overlap not at all
+OWN_QUANTILE = 0.995  # of a task's own held-back distances: what is near
+GENERAL_QUANTILE = 0.02  # of general prompts' distances to the task: what is far
+REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide, for users word things anew
 
 
 @dataclass(frozen=True)
-class Router:
-    """Distances are computed in `directions` (the covariance's leading eigenvectors, whitened) plus a rest term, so
-    that storage is `features x rank`, never `features x features`."""
+class Metric:
+    """Squared Mahalanobis distances per feature: about 1 for a class's own prompts.
 
-    tasks: tuple[str, ...]
-    scale: Array  # [features]: within-task standard deviation
-    centres: Array  # [tasks, features], scaled
+    Computed in `directions` (the covariance's eigenvectors) plus a rest term, so that storage is
+    `features x rank`, never `features x features`.
+    """
+
+    scale: Array  # [features]: standard deviation within classes
+    centres: Array  # [classes, features], scaled
     directions: Array  # [features, rank], orthonormal
     precisions: Array  # [rank]: 1 / variance along each direction
-    rest_precision: float  # the same for all that is orthogonal to them
-    thresholds: Array  # [tasks]: largest squared distance per feature at which a task answers
-
-    def route(self, features: Features) -> list[str]:
-        """Per row the task whose expert answers, or BASE. Rows that are not finite go to BASE."""
-        distances = self.distances(features)
-        nearest = distances.argmin(1)
-        known = distances[np.arange(len(features)), nearest] <= self.thresholds[nearest]  # False for NaN
-        return [self.tasks[n] if ok else BASE for n, ok in zip(nearest, known, strict=True)]
+    rest_precision: Array  # [1]: the same for all that is orthogonal to them
 
     def distances(self, features: Features) -> Array:
-        """Squared Mahalanobis distances per feature, `[n, tasks]`; about 1 for a task's own prompts."""
+        """`[n, features]` -> `[n, classes]`."""
         scaled = np.asarray(features, np.float64) / self.scale
         columns: list[Array] = []
         for centre in self.centres:
@@ -61,6 +59,23 @@ class Router:
         return np.stack(columns, 1)
 
 
+@dataclass(frozen=True)
+class Router:
+    tasks: tuple[str, ...]
+    discriminant: Metric  # classes: tasks, then general requests
+    nearness: Metric  # classes: tasks
+    thresholds: Array  # [tasks]: largest nearness distance at which a task's expert answers
+
+    def route(self, features: Features) -> list[str]:
+        """Per row the task whose expert answers, or BASE. Rows that are not finite go to BASE."""
+        distances = self.discriminant.distances(features)
+        nearest = distances[:, :-1].argmin(1)
+        rows = np.arange(len(features))
+        known = distances[rows, nearest] < distances[:, -1]  # False for NaN
+        known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
+        return [self.tasks[n] if ok else BASE for n, ok in zip(nearest, known, strict=True)]
+
+
 def fit_router(features: dict[str, Features], general: Features, seed: int) -> Router:
     """Fits on `[n, features]` per task; `general` are features of prompts that no task is about.
 
@@ -69,25 +84,33 @@ def fit_router(features: dict[str, Features], general: Features, seed: int) -> R
     _check(features, general)
     tasks = tuple(sorted(features))
     rows = [np.asarray(features[task], np.float64) for task in tasks]
+    nearness = fit_metric(rows)
+    near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed)]
+    far = np.quantile(nearness.distances(general), GENERAL_QUANTILE, axis=0)
+    thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
+    discriminant = fit_metric([*rows, np.asarray(general, np.float64)])
+    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64))
+
+
+def _held_back_distances(rows: list[Array], seed: int) -> list[Array]:
+    """Per task, its rows' distances to their own centre as fitted without them."""
     folds = [np.random.default_rng(seed).permutation(len(part)) % FOLDS for part in rows]
-    own: list[list[Array]] = [[] for _ in tasks]
+    found: list[list[Array]] = [[np.zeros(0)] for _ in rows]
     for fold in range(FOLDS):
         kept = [part[labels != fold] for part, labels in zip(rows, folds, strict=True)]
-        if any(len(part) == 0 for part in kept):
-            continue
-        fitted = _fit(tasks, kept)
-        for n, (part, labels) in enumerate(zip(rows, folds, strict=True)):
-            if (labels == fold).any():
-                own[n].append(fitted.distances(part[labels == fold].astype(np.float32))[:, n])
-    router = _fit(tasks, rows)
-    thresholds = _thresholds([np.concatenate(d) if d else np.zeros(0) for d in own], router.distances(general))
-    return replace(router, thresholds=thresholds)
+        if all(map(len, kept)):
+            metric = fit_metric(kept)
+            for n, (part, labels) in enumerate(zip(rows, folds, strict=True)):
+                found[n].append(metric.distances(part[labels == fold].astype(np.float32))[:, n])
+    return [np.concatenate(distances) for distances in found]
 
 
 def _check(features: dict[str, Features], general: Features) -> None:
     if not features:
         raise InvalidInput("A router needs the features of at least one task.")
     widths = {part.shape[1] for part in (*features.values(), general) if part.ndim == 2}
+    if not len(general) or not np.isfinite(general).all():
+        raise InvalidInput("A router needs finite features of general prompts.")
     for task, part in features.items():
         if part.ndim != 2 or not len(part):
             raise InvalidInput(f"Task {task!r} has no router features.")
@@ -97,10 +120,11 @@ def _check(features: dict[str, Features], general: Features) -> None:
         raise InvalidInput("Router features of tasks have differing widths: they come from different bases.")
 
 
-def _fit(tasks: tuple[str, ...], rows: list[Array]) -> Router:
+def fit_metric(rows: list[Array]) -> Metric:
+    """One class per entry, `[n, features]` each; a pooled, shrunk covariance within classes."""
     centred = np.concatenate([part - part.mean(0) for part in rows])
     scale = np.sqrt((centred**2).mean(0))
-    # A single row per task has no spread at all; then, and in dead features, distances are plain.
+    # A single row per class has no spread at all; then, and in dead features, distances are plain.
     scale = np.where(scale > 1e-8, scale, 1.0)
     centred /= scale
     n, width = centred.shape
@@ -113,14 +137,12 @@ def _fit(tasks: tuple[str, ...], rows: list[Array]) -> Router:
         values, directions = np.linalg.eigh(centred.T @ centred / n)
         keep = np.ones(len(values), bool)
     floor = max(shrinkage * mean_variance, 1e-6)
-    return Router(
-        tasks=tasks,
+    return Metric(
         scale=scale,
         centres=np.stack([part.mean(0) / scale for part in rows]),
         directions=directions,
         precisions=1.0 / ((1 - shrinkage) * values[keep] + floor),
-        rest_precision=1.0 / floor,
-        thresholds=np.full(len(tasks), np.inf),
+        rest_precision=np.array([1.0 / floor]),
     )
 
 
@@ -139,28 +161,17 @@ def ledoit_wolf(centred: Array) -> tuple[float, float]:
     return (float(np.clip(noise / spread, 0.0, 1.0)) if spread > 0 else 1.0), mean_variance
 
 
-def _thresholds(own: list[Array], general: Array) -> Array:
-    """Between a task's own prompts and general ones, at their geometric middle; where they overlap, own ones count."""
-    thresholds: list[float] = []
-    for n, distances in enumerate(own):
-        far = float(np.quantile(general[:, n], GENERAL_QUANTILE)) if len(general) else np.inf
-        near = float(np.quantile(distances, OWN_QUANTILE)) if len(distances) else far / 4
-        thresholds.append(float(np.sqrt(near * far)) if near < far < np.inf else near)
-    return np.array(thresholds)
-
-
 def save_router(router: Router, routers: Path) -> tuple[str, Path]:
     """Writes `routers/<hash>` (safetensors + JSON) and returns both."""
     routers.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=routers, prefix=".router-"))
     try:
-        arrays = {
-            name: getattr(router, name) for name in ("scale", "centres", "directions", "precisions", "thresholds")
-        }
+        arrays = {f"{name}.{key}": array for name in METRICS for key, array in vars(getattr(router, name)).items()}
+        arrays["thresholds"] = router.thresholds
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
-        write_json(temporary / "router.json", {"tasks": router.tasks, "rest_precision": router.rest_precision})
+        write_json(temporary / "router.json", {"tasks": router.tasks})
         temporary.chmod(0o755)
         router_hash = sha256_folder(temporary)
         return router_hash, adopt_folder(temporary, routers / router_hash)
@@ -174,9 +185,11 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         raise TamperedArtifact(f"Router {router_hash[:12]} does not match its files and is not loaded.")
     try:
         check_safetensors(path / "router.safetensors")
-        described = read_json(path / "router.json")
         arrays = load_file(path / "router.safetensors")
-        return Router(tuple(described["tasks"]), rest_precision=float(described["rest_precision"]), **arrays)
+        metrics = {
+            name: Metric(**{field.name: arrays[f"{name}.{field.name}"] for field in fields(Metric)}) for name in METRICS
+        }
+        return Router(tuple(read_json(path / "router.json")["tasks"]), thresholds=arrays["thresholds"], **metrics)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 

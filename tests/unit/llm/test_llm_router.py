@@ -1,5 +1,6 @@
 """The router on made-up features: tasks apart, general prompts to the base, and a fit that can be repeated."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def _cloud(seed: int, n: int, where: int, spread: float = 1.0) -> Features:
 
 TASKS = {"a": _cloud(1, 60, 1), "b": _cloud(2, 45, 2), "c": _cloud(3, 80, 3)}
 GENERAL = _cloud(4, 70, 9, spread=2.0)
+STRANGERS = TASKS["a"] * 4 - 3 * GENERAL.mean(0)  # on the tasks' side of general prompts, and far beyond
 
 
 def test_each_task_keeps_its_new_prompts_and_strangers_go_to_the_base() -> None:
@@ -37,15 +39,21 @@ def test_each_task_keeps_its_new_prompts_and_strangers_go_to_the_base() -> None:
     for number, task in enumerate("abc", start=1):
         assert np.mean([r == task for r in router.route(_cloud(10 + number, 200, number))]) >= 0.97
     assert np.mean([r == BASE for r in router.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
-    assert np.mean([r == BASE for r in router.route(_cloud(21, 200, 55))]) >= 0.97  # a kind never seen
+    assert np.mean([r == BASE for r in router.route(STRANGERS)]) >= 0.97  # like neither
 
 
-def test_without_the_threshold_a_stranger_would_reach_an_expert() -> None:
-    from dataclasses import replace
+def test_without_the_threshold_strangers_would_reach_an_expert() -> None:
+    open_to_all = replace(fit_router(TASKS, GENERAL, seed=5), thresholds=np.full(3, np.inf))
+    assert np.mean([r == BASE for r in open_to_all.route(STRANGERS)]) < 0.5
 
-    router = fit_router(TASKS, GENERAL, seed=5)
-    open_to_all = replace(router, thresholds=np.full(3, np.inf))
-    assert BASE not in open_to_all.route(_cloud(21, 200, 55))
+
+def test_without_their_own_class_general_prompts_near_a_task_would_reach_its_expert() -> None:
+    near = _cloud(6, 140, 1) + np.float32(0.5)
+    router = fit_router({"a": TASKS["a"]}, near[:70], seed=5)
+    inside = router.nearness.distances(near[70:])[:, 0] <= router.thresholds[0]
+    assert inside.mean() > 0.5
+    assert np.mean([r == BASE for r in router.route(near[70:])]) > 0.95
+    assert np.mean([r == "a" for r in router.route(_cloud(11, 200, 1))]) > 0.9
 
 
 def test_one_task_alone_is_told_from_general_prompts() -> None:
@@ -63,11 +71,12 @@ def test_a_task_with_few_prompts_still_gets_a_router(rows: int) -> None:
 
 def test_more_rows_than_features_takes_the_other_way_to_the_same_distances() -> None:
     few = {task: rows[:, :20] for task, rows in TASKS.items()}
-    wide = fit_router(TASKS, GENERAL, seed=5)
-    narrow = fit_router(few, GENERAL[:, :20], seed=5)
+    wide = fit_router(TASKS, GENERAL, seed=5).discriminant
+    narrow = fit_router(few, GENERAL[:, :20], seed=5).discriminant
     assert wide.directions.shape[1] == WIDTH and narrow.directions.shape == (20, 20)
     # Against the plain formula, with the same shrunk covariance:
-    centred = np.concatenate([(r - r.mean(0)).astype(np.float64) for r in few.values()]) / narrow.scale
+    classes = [*few.values(), GENERAL[:, :20]]
+    centred = np.concatenate([(r - r.mean(0)).astype(np.float64) for r in classes]) / narrow.scale
     shrinkage, variance = ledoit_wolf(centred)
     covariance = (1 - shrinkage) * centred.T @ centred / len(centred) + shrinkage * variance * np.eye(20)
     offset = (_cloud(30, 9, 1)[:, :20] / narrow.scale) - narrow.centres[0]
