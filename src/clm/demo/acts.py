@@ -14,7 +14,8 @@ from clm.demo.scene import Scene
 from clm.errors import ClmError
 
 Act = dict[str, Any]
-ROWS_FIRST = 126  # of a task's training rows; the rest arrives in act four
+ROWS_FIRST = 126  # of a task's training rows
+ROWS_LATER = 40  # of the rest; they arrive in act four
 TASKS = ("intent", "details", "facts")
 
 
@@ -92,7 +93,7 @@ def poison(scene: Scene) -> Act:
 def fail_live(scene: Scene) -> Act:
     """A release passes the gate but is bad live: its engine slot has a fault. The canary takes it back."""
     champion = scene.champion()
-    rest = _write(scene.work / "details-rest.jsonl", _lines(scene, "details")[ROWS_FIRST:])
+    rest = _write(scene.work / "details-rest.jsonl", _lines(scene, "details")[-ROWS_LATER:])
     scene.send_rows("details", rest, key="details-rest")
     update = scene.post("/updates", {"model": scene.model, "task": "details"})
     scene.say(f"update {update['id']} of details, started by hand")

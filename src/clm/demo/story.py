@@ -36,7 +36,7 @@ from clm.settings import Settings
 
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
-    training=TrainingPolicy(learning_rate=1e-3, epochs=4),
+    training=TrainingPolicy(learning_rate=1e-3, epochs=3),
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
     rollout=RolloutPolicy(steps=(25, 50), minimum_requests=8, max_latency_ratio=10),

@@ -13,6 +13,7 @@ from clm.deployment import repository as deployments
 from clm.deployment.tables import Deployment
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import Ledger, ReleaseFact, build_ledger
+from clm.ingest import repository as batches
 from clm.orchestration import service as updates
 from clm.orchestration.tables import Update
 from clm.orchestration.views import update_out
@@ -70,7 +71,7 @@ def overview(session: Session, model: str | None) -> Overview:
     """Raises NotFound for an unknown model; without a name, the model that was updated last."""
     names = [m.name for m in catalog.list_models(session)]
     chosen = catalog.get_model(session, model).name if model else _latest(session, names)
-    events = [_event(entry) for entry in audit.page(session, before=None, limit=10)]
+    events = [_event(session, entry) for entry in audit.page(session, before=None, limit=10)]
     if chosen is None:
         verdict = Verdict(level="empty", sentence="No model yet. `clm model create NAME` makes the first one.")
         return Overview(as_of=now(), verdict=verdict, models=[], model=None, serving=None, ledger=None,
@@ -156,9 +157,8 @@ def _verdict(model: str, serving: Serving, running: Update | None, attention: li
     return Verdict(level=worst, sentence=", ".join(parts) + ".")
 
 
-def _event(entry: AuditEntry) -> HomeEvent:
+def _event(session: Session, entry: AuditEntry) -> HomeEvent:
     says = _SAYS.get(entry.action, entry.action)
-    about = short(entry.object_id) if entry.object_kind == "release" else entry.object_id
     after = entry.after or {}
     why = after.get("outcome") or after.get("reason") or entry.reason
     return HomeEvent(
@@ -168,5 +168,17 @@ def _event(entry: AuditEntry) -> HomeEvent:
         action=entry.action,
         object_kind=entry.object_kind,
         object_id=entry.object_id,
-        sentence=f"{says}: {about}" + (f" – {why}" if why else ""),
+        sentence=f"{says}: {_subject(session, entry)}" + (f" – {why}" if why else ""),
     )
+
+
+def _subject(session: Session, entry: AuditEntry) -> str:
+    """What an event is about, in the words of people: the task, the release's number."""
+    if entry.object_kind == "update":
+        return updates.get_update(session, entry.object_id).task
+    if entry.object_kind == "batch":
+        batch = batches.get_batch(session, entry.object_id)
+        return f"{batch.accepted} of {batch.received} rows for {batch.task}"
+    if entry.object_kind == "release":
+        return f"v{registry.get(session, entry.object_id).number} ({short(entry.object_id)})"
+    return entry.object_id
