@@ -58,8 +58,10 @@ def analyse(
         return Analysis("rollback", "; ".join(c.sentence for c in failed), tuple(checks))
     waiting = [c for c in checks if c.verdict != "pass"]
     if waiting:
-        return Analysis("hold", "; ".join(c.sentence for c in waiting), tuple(checks))
-    return Analysis("promote", "; ".join(c.sentence for c in checks), tuple(checks))
+        few = waiting[0].name == "requests"  # then that alone is the reason: the others wait for the same
+        return Analysis("hold", "; ".join(c.sentence for c in (waiting[:1] if few else waiting)), tuple(checks))
+    told = [c.sentence for c in checks if c.name not in ("requests", "time", "latency")]  # the rest is in those
+    return Analysis("promote", "; ".join(told), tuple(checks))
 
 
 def _requests(policy: RolloutPolicy, seen: TrafficWindow) -> Check:
