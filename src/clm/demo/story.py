@@ -137,8 +137,9 @@ def _tell(scene: Scene, summary: dict[str, Any], ok: bool) -> None:
         typer.secho(f"      {name:<10} {mark} ({act['seconds']:.0f} s)", fg="green" if act["ok"] else "red")
     scene.show_ledger()
     performance, transfer = summary["average_performance"], summary["backward_transfer"]
-    if performance is not None and transfer is not None:
+    baseline = summary["baseline_backward_transfer"]
+    if None not in (performance, transfer, baseline):
         typer.echo(f"      average performance {performance:.2f}, backward transfer {transfer:+.3f} "
-                   f"(sequential fine-tuning: {summary['baseline_backward_transfer'] or 0:+.2f})")  # fmt: skip
+                   f"(sequential fine-tuning: {baseline:+.2f})")  # fmt: skip
     typer.secho(f"      {'Every act went as told' if ok else 'NOT every act went as told'}, "
                 f"in {summary['seconds']:.0f} s.", bold=True)  # fmt: skip

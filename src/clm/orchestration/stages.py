@@ -59,7 +59,8 @@ class Work:
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             update.progress = None
-            service.end_stage(session, update, stage, "done", detail)
+            said_no = detail.get("verdict", "pass") != "pass"
+            service.end_stage(session, update, stage, "failed" if said_no else "done", detail)
         log.write(self.folder(update_id), stage, message)
 
     def snapshot(self, update_id: str) -> Done[Snapshot]:
