@@ -15,6 +15,7 @@ from clm.errors import ClmError
 
 Act = dict[str, Any]
 ROWS_FIRST = 126  # of a task's training rows
+ROWS_FLIPPED = 100  # with exchanged labels
 ROWS_LATER = 40  # of the rest; they arrive in act four
 TASKS = ("intent", "details", "facts")
 
@@ -47,6 +48,7 @@ def forget(scene: Scene) -> Act:
     folder = scene.work / "baseline"
     folder.mkdir()
     model = scene.get(f"/models/{scene.model}")
+    first = next(u for u in reversed(scene.get("/updates", model=scene.model)["items"]) if u["task"] == TASKS[0])
     job = {
         "base": str(scene.settings.paths.bases / model["base_hash"]),
         "base_hash": model["base_hash"],
@@ -56,6 +58,8 @@ def forget(scene: Scene) -> Act:
         "max_new_tokens": model["policy"]["generation"]["max_new_tokens"],
         "threads": scene.settings.threads,
         "work": str(folder),
+        # The first task's adapter is what CLM's first update trained: same rows, same budget, nothing learnt before.
+        "first_expert": str(scene.settings.paths.releases / first["release_id"] / "experts" / TASKS[0]),
     }  # fmt: skip
     files.write_json(folder / "job.json", job)
     child = process.spawn("clm.demo.baseline", str(folder), log=folder / "process.log")
@@ -80,7 +84,9 @@ def forget(scene: Scene) -> Act:
 def poison(scene: Scene) -> Act:
     """A batch whose labels were exchanged arrives. The gate has to say no."""
     before, champion = scene.update_ids(), scene.champion()
-    report = scene.send_rows("intent", scene.work / "intent-flipped.jsonl", key="flipped")
+    lines = (scene.work / "intent-flipped.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = _write(scene.work / "intent-exchanged.jsonl", lines[:ROWS_FLIPPED])
+    report = scene.send_rows("intent", rows, key="flipped")
     scene.say(f"{report['accepted']} rows for intent arrive, with labels exchanged", "yellow")
     update = scene.new_update("intent", before)
     ended = scene.follow(update["id"], None)

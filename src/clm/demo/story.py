@@ -36,10 +36,10 @@ from clm.settings import Settings
 
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
-    training=TrainingPolicy(learning_rate=1e-3, epochs=3),
+    training=TrainingPolicy(learning_rate=1e-3, epochs=3, batch_size=5),
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
-    rollout=RolloutPolicy(steps=(25, 50), minimum_requests=8, max_latency_ratio=10),
+    rollout=RolloutPolicy(steps=(30, 60), minimum_requests=6, max_latency_ratio=10),
     generation=GenerationPolicy(max_new_tokens=32),
 )
 ACTS: tuple[tuple[str, str, Callable[[Scene], acts.Act]], ...] = (
