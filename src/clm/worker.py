@@ -4,6 +4,7 @@ Everything it knows lies in the databases: killed at any moment and started agai
 """
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -94,6 +95,8 @@ def main() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: worker.stop())
     worker.run()
+    logging.shutdown()
+    os._exit(0)  # an update under way is taken up at the next start; waiting for its thread would hold up the stop
 
 
 if __name__ == "__main__":
