@@ -124,6 +124,17 @@ def open_page(browser: Browser, address: str, seen: Seen, theme: Any = "light") 
     return page
 
 
+def _violations(page: Page) -> list[Any]:
+    """What axe objects to. What is still fading in has too little contrast for a moment, so it is looked at again."""
+    found: list[Any] = []
+    for _ in range(10):
+        found = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
+        if not found:
+            break
+        page.wait_for_timeout(300)
+    return found
+
+
 def assert_fine(page: Page, seen: Seen) -> None:
     """Accessible in this theme, no sideways scrolling, no complaint, nothing fetched from elsewhere."""
     if folder := os.environ.get("CLM_SCREENSHOTS"):
@@ -132,8 +143,7 @@ def assert_fine(page: Page, seen: Seen) -> None:
         taken = len(list(Path(folder).glob(f"{name}-*.png")))
         page.screenshot(path=Path(folder) / f"{name}-{taken + 1}.png")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
-    assert violations == []
+    assert _violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZE["width"]
     assert seen == Seen([], [])
 
