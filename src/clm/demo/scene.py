@@ -106,7 +106,7 @@ class Scene:
                     on_rollout(update)
                 if update["state"] in ENDED:
                     return update
-                time.sleep(0.4)
+                time.sleep(1.0)  # looking costs the training its processor
         finally:
             if traffic and talking:
                 traffic.__exit__()
