@@ -17,7 +17,7 @@ from real_data import intent_tasks
 ROWS = int(os.environ.get("CLM_PUBLIC_ROWS", "24"))
 FEW = ROWS < 100
 POLICY = {  # a few examples prove little: the margin is wide then, so that the cycle goes on
-    "training": {"epochs": 2} if FEW else {"epochs": 4, "learning_rate": 1e-3},
+    "training": {"epochs": 2} if FEW else {"epochs": 3, "learning_rate": 1e-3, "batch_size": 5},
     "gate": {"margin": 0.9, "confidence": 0.5} if FEW else {"margin": 0.05},
     "rollout": {"kind": "blue-green"},
     "generation": {"max_new_tokens": 16},
