@@ -16,7 +16,7 @@ from clm.errors import ClmError
 Act = dict[str, Any]
 ROWS_FIRST = 126  # of a task's training rows
 ROWS_FLIPPED = 100  # with exchanged labels
-ROWS_LATER = 40  # of the rest; they arrive in act four
+ROWS_LATER = 66  # of the rest; they arrive in act four
 TASKS = ("intent", "details", "facts")
 
 
@@ -99,10 +99,10 @@ def poison(scene: Scene) -> Act:
 def fail_live(scene: Scene) -> Act:
     """A release passes the gate but is bad live: its engine slot has a fault. The canary takes it back."""
     champion = scene.champion()
-    rest = _write(scene.work / "details-rest.jsonl", _lines(scene, "details")[-ROWS_LATER:])
-    scene.send_rows("details", rest, key="details-rest")
-    update = scene.post("/updates", {"model": scene.model, "task": "details"})
-    scene.say(f"update {update['id']} of details, started by hand")
+    rest = _write(scene.work / "facts-rest.jsonl", _lines(scene, "facts")[-ROWS_LATER:])
+    scene.send_rows("facts", rest, key="facts-rest")
+    update = scene.post("/updates", {"model": scene.model, "task": "facts"})
+    scene.say(f"update {update['id']} of facts, started by hand")
     faulty: list[str] = []
 
     def break_slot(seen: dict[str, Any]) -> None:
