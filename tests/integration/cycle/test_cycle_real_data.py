@@ -1,6 +1,6 @@
 """The whole cycle on public data with the real base, by command line alone.
 
-A few rows prove that it runs; `CLM_PUBLIC_ROWS=200 pytest -s -k public` learns with as many and prints the scores.
+A few rows prove that it runs; `PUBLIC_ROWS=200 pytest -s -k public` learns with as many and prints the scores.
 """
 
 import json
@@ -14,7 +14,7 @@ import yaml
 
 from real_data import intent_tasks
 
-ROWS = int(os.environ.get("CLM_PUBLIC_ROWS", "24"))
+ROWS = int(os.environ.get("PUBLIC_ROWS", "24"))
 FEW = ROWS < 100
 POLICY = {  # a few examples prove little: the margin is wide then, so that the cycle goes on
     "training": {"epochs": 2} if FEW else {"epochs": 3, "learning_rate": 1e-3, "batch_size": 5},
