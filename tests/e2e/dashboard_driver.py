@@ -1,6 +1,6 @@
 """Drives the dashboard: the real API over a prepared home, headless Chromium in front of it, and what it must keep to.
 
-`CLM_SCREENSHOTS=FOLDER pytest tests/e2e/test_dashboard.py` also keeps a picture of every page that is looked at.
+`SCREENSHOTS=FOLDER pytest tests/e2e/test_dashboard.py` also keeps a picture of every page that is looked at.
 """
 
 import os
@@ -137,7 +137,7 @@ def _violations(page: Page) -> list[Any]:
 
 def assert_fine(page: Page, seen: Seen) -> None:
     """Accessible in this theme, no sideways scrolling, no complaint, nothing fetched from elsewhere."""
-    if folder := os.environ.get("CLM_SCREENSHOTS"):
+    if folder := os.environ.get("SCREENSHOTS"):
         test = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
         name = re.sub(r"[^a-z0-9]+", "-", test).strip("-")
         taken = len(list(Path(folder).glob(f"{name}-*.png")))
