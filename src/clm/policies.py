@@ -5,16 +5,23 @@ Loadable from YAML (`clm model create --policy FILE`, see config/policy.yaml); u
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from clm.strategies import StrategyOptions, by_name, check_composition
 
 
 class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class TrainingPolicy(Policy):
-    """Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685)."""
+Chosen = Annotated[SerializeAsAny[StrategyOptions], BeforeValidator(by_name)]
+Strategies = Annotated[tuple[Chosen, ...], Field(min_length=1)]
 
+
+class TrainingPolicy(Policy):
+    """Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685), and how forgetting is prevented."""
+
+    strategies: Annotated[Strategies, Field(description="continual-learning methods, composed")] = (by_name("experts"),)
     rank: Annotated[int, Field(ge=1, le=256, description="LoRA rank")] = 16
     alpha: Annotated[float, Field(gt=0, le=1024, description="LoRA scale numerator; scale = alpha / rank")] = 32
     trunk_layers: Annotated[int | None, Field(ge=0, description="frozen lower layers; none: half of them")] = None
@@ -30,6 +37,11 @@ class TrainingPolicy(Policy):
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
 
+    @model_validator(mode="after")
+    def _compatible(self) -> "TrainingPolicy":
+        check_composition(self.strategies)
+        return self
+
 
 class TriggerPolicy(Policy):
     """When new data is enough to update by itself."""
@@ -42,6 +54,38 @@ class GatePolicy(Policy):
 
     margin: Annotated[float, Field(gt=0, lt=1, description="tolerated loss, in score points of [0, 1]")] = 0.05
     confidence: Annotated[float, Field(ge=0.5, lt=1, description="one-sided")] = 0.95
+    best_ever_margin: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="tolerated loss against the task's best release; none: twice margin"),
+    ] = None
+    early_stop: Annotated[bool, Field(description="stop evaluating a task when its verdict is clear")] = True
+
+
+class MemoryPolicy(Policy):
+    """Which old rows of a task are kept for replay, and how many."""
+
+    policy: Annotated[
+        Literal["random", "balanced", "diverse", "surprising", "feedback"], Field(description="how rows are chosen")
+    ] = "balanced"
+    rows: Annotated[int, Field(ge=0, le=1_000_000, description="per task, at most")] = 500
+    megabytes: Annotated[float, Field(gt=0, le=100_000, description="content per task, at most")] = 16.0
+
+
+class TransferPolicy(Policy):
+    """Where a new task's expert starts: fresh, or from the most similar task's expert, decided on held-back rows."""
+
+    enabled: bool = True
+    trial_share: Annotated[float, Field(gt=0, le=1, description="of the steps, spent on the comparison")] = 0.15
+    held_back: Annotated[float, Field(gt=0, le=0.5, description="share of the new rows that decides")] = 0.2
+
+
+class RepairPolicy(Policy):
+    """What is tried before an update that failed the gate is rejected."""
+
+    interpolate: Annotated[bool, Field(description="look for the largest step from old to new that passes")] = True
+    looks: Annotated[int, Field(ge=1, le=10, description="evaluations of the interpolation, at most")] = 3
+    replay_tries: Annotated[int, Field(ge=0, le=5, description="trainings with more replay, at most")] = 1
+    replay_factor: Annotated[float, Field(gt=1, le=10, description="replay share grows by this per try")] = 3.0
 
 
 class RolloutPolicy(Policy):
@@ -74,6 +118,9 @@ class GenerationPolicy(Policy):
 class ModelPolicy(Policy):
     training: TrainingPolicy = TrainingPolicy()
     trigger: TriggerPolicy = TriggerPolicy()
+    memory: MemoryPolicy = MemoryPolicy()
+    transfer: TransferPolicy = TransferPolicy()
     gate: GatePolicy = GatePolicy()
+    repair: RepairPolicy = RepairPolicy()
     rollout: RolloutPolicy = RolloutPolicy()
     generation: GenerationPolicy = GenerationPolicy()
