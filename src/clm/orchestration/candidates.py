@@ -1,0 +1,161 @@
+"""Makes and measures candidates: mixture, training, evaluation and the gate's comparison, each in a folder of its own.
+
+The stages use these once per update, `clm.orchestration.repair` as often as it tries. All are idempotent by their
+folder: a job that had ended returns what it made, one that was cut off goes on.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clm.catalog import service as catalog
+from clm.core.database import Database
+from clm.errors import InvalidInput
+from clm.evaluation import gate
+from clm.evaluation.answers import example_scores
+from clm.orchestration import jobs, service
+from clm.policies import ModelPolicy
+from clm.records import Composition, Evaluation, GateVerdict, Json, Mixture, Snapshot, TaskScore, Trained
+from clm.registry import bundle as bundles
+from clm.settings import Settings
+from clm.store.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stays the same while an update runs. A release never changes under an update."""
+
+    update_id: str
+    model: str
+    task: str
+    policy: ModelPolicy
+    champion: bundles.BundlePaths  # the one that the snapshot stage saw
+    folder: Path
+
+
+class Candidates:
+    """Makes and measures the candidates of updates on one installation."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._paths = settings.paths
+        self._database = database
+        self._store = Store(settings.paths.data)
+
+    def context(self, update_id: str) -> Context:
+        with self._database.read() as session:
+            update = service.get_update(session, update_id)
+        if update.champion is None:
+            raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
+        champion = bundles.load_bundle(self._paths.releases / update.champion, self._paths.keys)
+        policy = ModelPolicy.model_validate(update.policy)
+        return Context(update_id, update.model, update.task, policy, champion, self._paths.updates / update_id)
+
+    def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
+        """The task's rows that its champion's expert did not see yet, and `replay_share` of older ones for each."""
+        lineage = bundles.read_lineage(self._paths.releases / at.champion.release_id).get(at.task)
+        return self._store.build_mixture(
+            snapshot,
+            at.task,
+            since=lineage["snapshot"]["tables"]["records"] if lineage else None,
+            replay_share=replay_share,
+            seed=at.policy.training.seed,
+            out=out,
+        )
+
+    def train(self, at: Context, mixture: Mixture, folder: Path) -> Trained:
+        champion, task = at.champion, at.task
+        start = champion.experts.get(task)
+        job = {
+            "base": str(self._paths.bases / champion.base_hash),
+            "base_hash": champion.base_hash,
+            "task": task,
+            "mixture": mixture.path,
+            "policy": at.policy.training.model_dump(mode="json"),
+            "init_expert": str(start[1]) if start else None,
+            "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
+            "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
+            "experts_dir": str(self._paths.experts),
+            "features_dir": str(self._paths.features),
+            "routers_dir": str(self._paths.routers),
+            "threads": self._settings.threads,
+        }
+        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.job", job)
+        return Trained(
+            composition=composition_with(at, made["expert_hash"], made["router_hash"]),
+            task=task,
+            expert_hash=made["expert_hash"],
+            features_hash=made["features_hash"],
+            steps=made["steps"],
+            tokens=made["tokens"],
+            seconds=made["seconds"],
+            final_loss=made["final_loss"],
+        )
+
+    def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:
+        champion, task = at.champion, at.task
+        learnt = set(trained.composition.experts)
+        missing = sorted(name for name in learnt if not snapshot.suites.get(name))
+        if missing:
+            raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
+        with self._database.read() as session:
+            tasks = catalog.list_tasks(session, snapshot.model)
+        where = {name: path for name, (_, path) in champion.experts.items()}
+        router = trained.composition.router_hash
+        job = {
+            "base": str(self._paths.bases / champion.base_hash),
+            "base_hash": champion.base_hash,
+            "compositions": {
+                "champion": _as_job(
+                    champion.composition, where, router=champion.router[1] if champion.router else None
+                ),
+                "candidate": _as_job(
+                    trained.composition,
+                    where | {task: self._paths.experts / trained.expert_hash},
+                    router=self._paths.routers / router if router else None,
+                ),
+            },
+            "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(learnt))),
+            "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
+            "max_new_tokens": at.policy.generation.max_new_tokens,
+            "answers_dir": str(self._paths.answers),
+            "threads": self._settings.threads,
+        }
+        made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job)
+        compositions = {"champion": champion.composition, "candidate": trained.composition}
+        return {
+            name: Evaluation(
+                composition, {t: TaskScore(**s) for t, s in made[name]["scores"].items()}, made[name]["answers"]
+            )
+            for name, composition in compositions.items()
+        }
+
+    def judge(self, at: Context, evaluations: dict[str, Evaluation]) -> GateVerdict:
+        policy = at.policy.gate
+        with self._database.read() as session:
+            margins = {t.name: t.margin or policy.margin for t in catalog.list_tasks(session, at.model)}
+        return gate.judge(
+            example_scores(Path(evaluations["candidate"].answers)),
+            example_scores(Path(evaluations["champion"].answers)),
+            {t: margins[t] for t in evaluations["candidate"].scores},
+            policy.confidence,
+        )
+
+
+def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:
+    """The champion's composition with another expert for the update's task."""
+    experts = {name: expert for name, (expert, _) in at.champion.experts.items()} | {at.task: expert_hash}
+    return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
+
+
+def scores_of(evaluations: dict[str, Evaluation]) -> Json:
+    """Per composition, each task's score; for people and the record."""
+    return {name: {t: s.score for t, s in e.scores.items()} for name, e in evaluations.items()}
+
+
+def _as_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
+    """A composition with the places of its parts, as the evaluation job reads it."""
+    return {
+        "experts": {name: {"hash": expert, "path": str(where[name])} for name, expert in composition.experts.items()},
+        "router": {"hash": composition.router_hash, "path": str(router)} if router else None,
+    }
