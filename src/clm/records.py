@@ -121,6 +121,7 @@ class Trained:
     tokens: int
     seconds: float
     final_loss: float
+    transfer: Json | None = None  # a new task's start and why, see clm.training.transfer; None: its own expert
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,31 @@ class GateVerdict:
     verdict: VerdictName
     reason: str
     tasks: tuple[TaskVerdict, ...]
+
+
+@dataclass(frozen=True)
+class RepairTry:
+    """One try to save an update that the gate did not let pass."""
+
+    kind: Literal["interpolate", "replay"]
+    step: float | None  # of an interpolation: how far from the old expert (0) to the new one (1)
+    replay_share: float | None  # of a training with more replay: older rows per new row
+    expert_hash: str | None  # None: nothing came of it, `reason` says why
+    scores: dict[str, float]  # the candidate's, by task
+    gain: float | None  # on the updated task, against the champion
+    verdict: VerdictName | Literal["error"]  # the gate's; error: it could not be done
+    reason: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate with all that is known about it, and what was tried to repair it (empty: nothing had to be)."""
+
+    mixture: Mixture
+    trained: Trained
+    evaluations: dict[str, Evaluation]
+    verdict: GateVerdict
+    tries: tuple[RepairTry, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def describe(
             "steps": trained.steps,
             "tokens": trained.tokens,
             "final_loss": trained.final_loss,
+            "transfer": trained.transfer,
         },
         "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
         "gate": asdict(verdict),

@@ -73,6 +73,8 @@ class Candidates:
             "mixture": mixture.path,
             "policy": at.policy.training.model_dump(mode="json"),
             "init_expert": str(start[1]) if start else None,
+            "transfer": at.policy.transfer.model_dump(mode="json"),
+            "transfer_from": {name: str(path) for name, (_, path) in champion.experts.items() if name != task},
             "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
             "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
             "experts_dir": str(self._paths.experts),
@@ -90,6 +92,7 @@ class Candidates:
             tokens=made["tokens"],
             seconds=made["seconds"],
             final_loss=made["final_loss"],
+            transfer=made["transfer"],
         )
 
     def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:

@@ -6,6 +6,7 @@ Reads `job.json`:
     task, mixture             Parquet: record_id, task, shape, content (JSON), origin
     policy                    TrainingPolicy
     init_expert               folder of the expert to go on from | null
+    transfer, transfer_from   TransferPolicy, {task: expert folder}: where an expert may start that has none before it
     other_experts             {task: hash} of the candidate's other experts
     other_features            {task: file} of their router features
     experts_dir, features_dir, routers_dir, threads
@@ -51,6 +52,7 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     from clm.llm.router import save_features, save_router
     from clm.training.loop import train
     from clm.training.routing import fit, task_features
+    from clm.training.transfer import start_of_job
 
     policy = TrainingPolicy(**job["policy"])
     missing = sorted(set(job["other_experts"]) - set(job["other_features"]) - {job["task"]})
@@ -60,13 +62,14 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     if base.hash != job["base_hash"]:
         raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
     examples = _read_mixture(Path(job["mixture"]))
-    report.say(f"Training on {len(examples)} examples")
-    init_expert = Path(job["init_expert"]) if job["init_expert"] else None
+    chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
+    features = task_features(base, chosen)
+    start = start_of_job(job, folder, base, examples, policy, features)
+    report.say(f"Training on {len(examples)} examples" + (f". {start.reason}" if start else ""))
+    init_expert = Path(job["init_expert"]) if job["init_expert"] else start.path if start else None
     trained = train(base, examples, policy, init_expert, folder / "checkpoints", report.step)
     expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
     report.say("Fitting the router")
-    chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
-    features = task_features(base, chosen)
     features_hash, features_path = save_features(features, Path(job["features_dir"]))
     others = {task: Path(path) for task, path in job["other_features"].items() if task != job["task"]}
     router_hash, router_path = save_router(
@@ -77,7 +80,7 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "expert_hash": expert_hash, "expert_path": str(expert_path), "features_hash": features_hash,
         "features_path": str(features_path), "router_hash": router_hash, "router_path": str(router_path),
         "steps": trained.steps, "tokens": trained.tokens, "seconds": round(trained.seconds, 3),
-        "final_loss": trained.final_loss,
+        "final_loss": trained.final_loss, "transfer": start.record() if start else None,
     }  # fmt: skip
 
 
