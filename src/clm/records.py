@@ -89,7 +89,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Mixture:
-    """What an update trains on: a Parquet file of `record_id, task, shape, content (JSON), origin (new|replay)`."""
+    """What an update trains on: a Parquet file of `record_id, task, shape, content (JSON), origin (new|replay)`.
+
+    Its balance of new and legacy data is part of the update's record.
+    """
 
     task: str
     path: str
@@ -98,6 +101,27 @@ class Mixture:
     held_out: int  # rows left out because their prompt stands in a suite
     content_hash: str  # over record ids and origins, in order
     record_ids: tuple[str, ...]
+    batches: dict[str, int] = field(default_factory=dict[str, int])  # new rows per batch
+    replayed: dict[str, int] = field(default_factory=dict[str, int])  # replayed rows per task
+    answers: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # [new, replayed] of each, where few
+    memory_policy: str | None = None
+    memory_rows: int | None = None  # of this task that may be replayed; None: no memory yet, so all old rows may
+    left_out: tuple[str, ...] = ()  # rows that the task's training has not seen, because their batches are held
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Which rows of a task are kept to be replayed: a Parquet file of `record_id, loss, features`, named by its hash.
+
+    It holds no content: that stays in the task's table alone, so a record that is erased there is never replayed.
+    """
+
+    hash: str
+    policy: str
+    rows: int
+    bytes: int  # of content
+    most_rows: int
+    most_bytes: int
 
 
 @dataclass(frozen=True)
