@@ -9,7 +9,7 @@ from pathlib import Path
 from clm.core.files import write_bytes
 from clm.demo.data import details, facts, intent
 
-SIZES = {"train": 192, "heldout": 96, "flipped": 120, "traffic": 60}  # rows per task
+SIZES = {"train": 192, "heldout": 72, "flipped": 120, "traffic": 60}  # rows per task
 AUTHOR = "CLM demo data"  # in every row, so that it can always be told apart
 _SEED = 2026
 
