@@ -61,7 +61,7 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     base = load_base(Path(job["base"]), job["threads"])
     if base.hash != job["base_hash"]:
         raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
-    examples = _read_mixture(Path(job["mixture"]))
+    examples = read_mixture(Path(job["mixture"]))
     chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
     features = task_features(base, chosen)
     start = start_of_job(job, folder, base, examples, policy, features)
@@ -84,7 +84,8 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_mixture(path: Path) -> list[Any]:
+def read_mixture(path: Path) -> list[Any]:
+    """The examples of a mixture, see clm.store.mixture."""
     import polars as pl
 
     from clm.training.examples import Example

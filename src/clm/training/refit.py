@@ -1,0 +1,59 @@
+"""`python -m clm.training.refit FOLDER`: fits a router again, as a process of its own. No expert is touched.
+
+Reads `job.json`:
+
+    base, base_hash           folder of the base and its hash
+    features                  {task: file}: stored router features; of these tasks no data is needed
+    rows                      {task: Parquet}: mixtures of tasks that have no features yet
+    seed, features_dir, routers_dir, threads
+
+Writes the router, and features of the tasks in `rows`, to their content addresses, then `result.json`: router_hash,
+router_path, features {task: hash}; `error.json` with exit code 1 where it can't be done.
+"""
+
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from clm.core.files import read_json, write_json
+from clm.errors import ClmError, TamperedArtifact
+from clm.training.job import ROUTER_ROWS, read_mixture
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Does the job in `folder` and returns its result."""
+    if (folder / "result.json").exists():
+        return read_json(folder / "result.json")
+    from clm.llm.base import load_base
+    from clm.llm.router import save_features, save_router
+    from clm.training.routing import fit, task_features
+
+    job = read_json(folder / "job.json")
+    base = load_base(Path(job["base"]), job["threads"])
+    if base.hash != job["base_hash"]:
+        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
+    new: dict[str, Any] = {}
+    for task, mixture in job["rows"].items():
+        examples = read_mixture(Path(mixture))
+        new[task] = task_features(base, random.Random(job["seed"]).sample(examples, min(ROUTER_ROWS, len(examples))))
+    kept = {task: Path(path) for task, path in job["features"].items()}
+    router_hash, router_path = save_router(fit(base, new, kept, job["seed"]), Path(job["routers_dir"]))
+    hashes = {task: save_features(features, Path(job["features_dir"]))[0] for task, features in new.items()}
+    result = {"router_hash": router_hash, "router_path": str(router_path), "features": hashes}
+    write_json(folder / "result.json", result)
+    return result
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    try:
+        run(folder)
+    except ClmError as error:
+        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
