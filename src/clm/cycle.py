@@ -9,9 +9,9 @@ The stages themselves live in `clm.orchestration.stages`; who runs them (embedde
 
 from typing import Protocol
 
-from clm.records import Evaluation, GateVerdict, Mixture, Release, Snapshot, Trained
+from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 
-STAGES = ("snapshot", "mixture", "train", "evaluate", "gate", "release", "rollout")
+STAGES = ("snapshot", "mixture", "train", "evaluate", "gate", "repair", "release", "rollout")
 
 
 class Stages(Protocol):
@@ -22,18 +22,17 @@ class Stages(Protocol):
     def train(self, update_id: str, mixture: Mixture) -> Trained: ...
     def evaluate(self, update_id: str, snapshot: Snapshot, trained: Trained) -> dict[str, Evaluation]: ...
     def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> GateVerdict: ...
-    def release(
-        self, update_id: str, snapshot: Snapshot, mixture: Mixture, trained: Trained,
-        evaluations: dict[str, Evaluation], verdict: GateVerdict,
-    ) -> Release: ...  # fmt: skip
+    def repair(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Judged: ...
+    def release(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Release: ...
     def rollout(self, update_id: str, release: Release) -> str: ...
-    def reject(self, update_id: str, evaluations: dict[str, Evaluation], verdict: GateVerdict) -> str: ...
+    def reject(self, update_id: str, candidate: Judged) -> str: ...
 
 
 def update_cycle(do: Stages, update_id: str) -> str:
     """Runs one update to its end and returns how it ended.
 
-    Returns "succeeded", "rolled-back", "rejected" (the gate said no) or "inconclusive" (the gate could not tell).
+    Returns "succeeded", "rolled-back", "rejected" (the gate said no, and no repair helped) or "inconclusive" (the gate
+    could not tell).
     Raises ClmError where a stage can't be done (no suite, NaN loss, …); the champion then stays untouched.
     """
     # Pin one version of every data table. Whatever arrives from here on belongs to the next update.
@@ -49,12 +48,16 @@ def update_cycle(do: Stages, update_id: str) -> str:
     evaluations = do.evaluate(update_id, snapshot, trained)
 
     # Compare them pair by pair. Only a candidate that is shown not to be worse on any task goes on.
-    verdict = do.gate(update_id, evaluations)
-    if verdict.verdict != "pass":
-        return do.reject(update_id, evaluations, verdict)
+    candidate = Judged(mixture, trained, evaluations, do.gate(update_id, evaluations))
+
+    # Repair before reject: go only part of the way from the old expert to the new, or replay more; judged as before.
+    if candidate.verdict.verdict != "pass":
+        candidate = do.repair(update_id, snapshot, candidate)
+    if candidate.verdict.verdict != "pass":
+        return do.reject(update_id, candidate)
 
     # Bundle, sign and register what was proven, with its lineage. The bundle is named by its content.
-    release = do.release(update_id, snapshot, mixture, trained, evaluations, verdict)
+    release = do.release(update_id, snapshot, candidate)
 
     # Move the traffic over, watching. The old release stays warm: going back takes a moment, at any time.
     return do.rollout(update_id, release)

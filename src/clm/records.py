@@ -184,6 +184,9 @@ class TaskVerdict:
     margin: float
     n: int
     more_examples: int | None = None  # for inconclusive: about how many more would decide
+    p_value: float | None = None  # one-sided, of "no worse than the champion": exact McNemar or paired bootstrap
+    power: float | None = None  # how likely an update that changes nothing passes with this many examples
+    since_best: float | None = None  # difference to the best release that the task ever had, where that is another
 
 
 @dataclass(frozen=True)

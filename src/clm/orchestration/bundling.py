@@ -7,27 +7,25 @@ from typing import Any
 from clm import __version__
 from clm.catalog.tables import Model
 from clm.policies import ModelPolicy
-from clm.records import Evaluation, GateVerdict, Json, Mixture, Snapshot, Trained
+from clm.records import Json, Judged, Mixture, Snapshot
 from clm.registry.bundle import BundlePaths, BundleSpec, read_lineage
 from clm.settings import Paths
 
 
 def describe(
     snapshot: Snapshot,
-    mixture: Mixture,
-    trained: Trained,
-    evaluations: dict[str, Evaluation],
-    verdict: GateVerdict,
+    candidate: Judged,
     policy: ModelPolicy,
     champion: BundlePaths,
 ) -> Json:
-    """The release's lineage: what it learnt from, how, and what proved it."""
-    scores = evaluations["candidate"].scores.items()
+    """The release's lineage: what it learnt from, how, what proved it, and what had to be repaired first."""
+    scores = candidate.evaluations["candidate"].scores.items()
+    trained = candidate.trained
     return {
         "task": trained.task,
         "parent": champion.release_id,
         "snapshot": asdict(snapshot),
-        "mixture": _numbers(mixture),
+        "mixture": _numbers(candidate.mixture),
         "policy": policy.model_dump(mode="json"),
         "training": {
             "steps": trained.steps,
@@ -36,7 +34,8 @@ def describe(
             "transfer": trained.transfer,
         },
         "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
-        "gate": asdict(verdict),
+        "gate": asdict(candidate.verdict),
+        **({"repair": [asdict(one) for one in candidate.tries]} if candidate.tries else {}),
         "code": __version__,
     }
 
@@ -45,19 +44,20 @@ def bundle_spec(
     paths: Paths,
     model: Model,
     champion: BundlePaths,
-    trained: Trained,
-    mixture: Mixture,
+    candidate: Judged,
     policy: ModelPolicy,
     lineage: Json,
 ) -> BundleSpec:
-    """The champion's experts with the trained one added or put in place of its older self."""
+    """The champion's experts with the candidate's added or put in place of its older self."""
+    trained = candidate.trained
     own: dict[str, Any] = {
         "snapshot": lineage["snapshot"],
         "mixture": lineage["mixture"],
-        "record_ids": list(mixture.record_ids),
+        "record_ids": list(candidate.mixture.record_ids),
         "parent_release": champion.release_id,
         "training": lineage["training"],
         "base_hash": champion.base_hash,
+        **({"repair": lineage["repair"]} if "repair" in lineage else {}),
     }
     router = trained.composition.router_hash
     return BundleSpec(

@@ -82,7 +82,7 @@ class Candidates:
             "routers_dir": str(self._paths.routers),
             "threads": self._settings.threads,
         }
-        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.job", job)
+        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.job", job, at.folder)
         return Trained(
             composition=composition_with(at, made["expert_hash"], made["router_hash"]),
             task=task,
@@ -124,7 +124,7 @@ class Candidates:
             "answers_dir": str(self._paths.answers),
             "threads": self._settings.threads,
         }
-        made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job)
+        made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
         compositions = {"champion": champion.composition, "candidate": trained.composition}
         return {
             name: Evaluation(

@@ -1,6 +1,7 @@
 """Watches rollouts: is the candidate loaded and answering as evaluated, what does the traffic say, what follows."""
 
 import logging
+from pathlib import Path
 
 import httpx
 
@@ -14,6 +15,8 @@ from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
 from clm.evaluation.answers import probes
 from clm.monitoring import repository as monitoring
+from clm.orchestration import repair_plan
+from clm.orchestration import service as updates
 from clm.settings import Settings
 
 WORKER = Caller("worker")
@@ -72,8 +75,7 @@ class Delivery:
 
     def _parity(self, rollout: RolloutRow) -> str | None:
         """Compares what the engine answers with what the gate evaluated, prompt by prompt."""
-        folder = self._settings.paths.updates / (rollout.update_id or "") / "evaluate"
-        expected = probes(folder, PROBES) if rollout.update_id else []
+        expected = probes(self._evaluated_in(rollout.update_id), PROBES) if rollout.update_id else []
         if not expected:
             return None
         asked = [{"shape": p.shape, "content": p.content, "max_tokens": p.max_new_tokens} for p in expected]
@@ -84,6 +86,13 @@ class Delivery:
                 return (f"parity check failed: the engine answered {got['text']!r} ({got['expert']}) where the gate "
                         f"had evaluated {probe.answer!r} ({probe.routed})")  # fmt: skip
         return None
+
+    def _evaluated_in(self, update_id: str) -> Path:
+        """Where the answers of the update's candidate lie: a repaired one was evaluated in its try's folder."""
+        with self._database.read() as session:
+            kept = repair_plan.chosen(updates.tries_of(updates.get_update(session, update_id)))
+        folder = self._settings.paths.updates / update_id
+        return (folder if kept is None else repair_plan.folder_of(folder, kept)) / "evaluate"
 
     def close(self) -> None:
         self._engine.close()

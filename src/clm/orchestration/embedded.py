@@ -15,7 +15,7 @@ from clm.orchestration import log, service
 from clm.orchestration.jobs import Cancelled
 from clm.orchestration.serialization import JsonSerializer
 from clm.orchestration.stages import Work
-from clm.records import Evaluation, GateVerdict, Mixture, Release, Snapshot, Trained
+from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.settings import Settings
 
 WORKER = Caller("worker")
@@ -43,24 +43,20 @@ class DurableStages:
     def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> GateVerdict:
         return self._step("gate", update_id, self._work.gate, evaluations)
 
-    def release(
-        self,
-        update_id: str,
-        snapshot: Snapshot,
-        mixture: Mixture,
-        trained: Trained,
-        evaluations: dict[str, Evaluation],
-        verdict: GateVerdict,
-    ) -> Release:
-        made = (snapshot, mixture, trained, evaluations, verdict)
-        return self._step("release", update_id, self._work.release, *made)
+    def repair(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Judged:
+        if not self._work.can_repair(update_id, candidate):
+            return candidate
+        return self._step("repair", update_id, self._work.repair, snapshot, candidate)
+
+    def release(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Release:
+        return self._step("release", update_id, self._work.release, snapshot, candidate)
 
     def rollout(self, update_id: str, release: Release) -> str:
         state, sentence = self._step("rollout", update_id, self._work.rollout, release)
         return DBOS.run_step({"name": "finish"}, self._work.finish, update_id, state, sentence)
 
-    def reject(self, update_id: str, evaluations: dict[str, Evaluation], verdict: GateVerdict) -> str:
-        return DBOS.run_step({"name": "reject"}, self._work.reject, update_id, evaluations, verdict)
+    def reject(self, update_id: str, candidate: Judged) -> str:
+        return DBOS.run_step({"name": "reject"}, self._work.reject, update_id, candidate)
 
     def _step(self, name: str, update_id: str, function: Callable[..., Any], *made: Any) -> Any:
         return DBOS.run_step({"name": name}, self._run, name, update_id, function, *made)
@@ -85,7 +81,7 @@ class Runner:
             "name": "clm",
             "system_database_url": url,
             "serializer": JsonSerializer(),
-            "application_version": "1",  # of the cycle's order of steps; raise it when that changes
+            "application_version": "2",  # of the cycle's order of steps; raise it when that changes
             "executor_id": "worker",
             "log_level": "WARNING",
         }

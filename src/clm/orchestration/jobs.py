@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +22,59 @@ class Cancelled(ClmError):
     title = "Cancelled"
 
 
-def run_job(database: Database, update_id: str, folder: Path, module: str, job: dict[str, Any]) -> dict[str, Any]:
-    """Runs `python -m module folder` to its end and returns its result.json.
+def run_job(
+    database: Database, update_id: str, folder: Path, module: str, job: dict[str, Any], update_folder: Path
+) -> dict[str, Any]:
+    """Runs `python -m module folder` to its end and returns its result.json; what it says goes to the update's log.
 
     A job that was interrupted goes on from what lies in its folder. Raises what the job reported in error.json,
     TrainingFailed where it died without a word, and Cancelled.
     """
+    relayed = 0.0
+
+    def look(progress: ProgressFile) -> None:
+        nonlocal relayed
+        if progress.latest and time.monotonic() - relayed >= RELAY_SECONDS:
+            _relay(database, update_id, update_folder, progress)
+            relayed = time.monotonic()
+        if _cancelled(database, update_id):
+            raise Cancelled("Cancelled while it ran; the champion was not touched.")
+
+    return _run(folder, module, job, look, lambda progress: _relay(database, update_id, update_folder, progress))
+
+
+def run_alone(folder: Path, module: str, job: dict[str, Any], tell: Callable[[str], None]) -> dict[str, Any]:
+    """The same for a question that belongs to no update; `tell` gets the job's sentences."""
+
+    def look(progress: ProgressFile) -> None:
+        for event in progress.messages:
+            tell(event["message"])
+        progress.messages.clear()
+
+    return _run(folder, module, job, look, look)
+
+
+def _run(
+    folder: Path,
+    module: str,
+    job: dict[str, Any],
+    look: Callable[["ProgressFile"], None],
+    at_end: Callable[["ProgressFile"], None],
+) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / "job.json", job)
     (folder / "error.json").unlink(missing_ok=True)
     progress = ProgressFile(folder / "progress.jsonl")
     child = process.spawn(module, str(folder), log=folder / "process.log", environment={"HF_HUB_OFFLINE": "1"})
-    relayed = 0.0
     try:
         while child.poll() is None:
             time.sleep(POLL_SECONDS)
             progress.read()
-            if progress.latest and time.monotonic() - relayed >= RELAY_SECONDS:
-                _relay(database, update_id, folder.parent, progress)
-                relayed = time.monotonic()
-            if _cancelled(database, update_id):
-                raise Cancelled("Cancelled while it ran; the champion was not touched.")
+            look(progress)
     finally:
         process.stop(child, grace=5)
     progress.read()
-    _relay(database, update_id, folder.parent, progress)
+    at_end(progress)
     if child.returncode == 0:
         return files.read_json(folder / "result.json")
     raise _failure(folder, module, child.returncode)

@@ -22,6 +22,18 @@ class GateVerdictOut(Schema):
     tasks: list[TaskVerdictOut]
 
 
+class RepairTryOut(Schema):
+    kind: Literal["interpolate", "replay"]
+    step: float | None
+    replay_share: float | None
+    expert_hash: str | None
+    scores: dict[str, float]
+    gain: float | None
+    verdict: Literal["pass", "fail", "inconclusive", "error"]
+    reason: str
+    kept: bool
+
+
 class Progress(Schema):
     stage: str
     at: Time | None = None
@@ -55,6 +67,7 @@ class UpdateOut(Schema):
     release_number: int | None
     rollout_id: str | None
     verdict: GateVerdictOut | None
+    tries: list[RepairTryOut]
     outcome: str | None
     progress: Progress | None
     allowed_actions: list[str]

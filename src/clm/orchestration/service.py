@@ -16,7 +16,7 @@ from clm.core.ids import new_id
 from clm.cycle import STAGES
 from clm.errors import Conflict, NotFound
 from clm.orchestration.tables import Stage, Update
-from clm.records import GateVerdict
+from clm.records import GateVerdict, RepairTry
 
 UNDER_WAY = ("queued", "running", "cancelling")
 ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
@@ -108,13 +108,25 @@ def finish(session: Session, caller: Caller, update: Update, state: str, outcome
     if update.state in ENDED:
         return
     audit(session, caller, f"update.{state}", "update", update.id, before={"state": update.state},
-          after={"state": state, "outcome": outcome, "release": update.release_id})  # fmt: skip
+          after={"state": state, "outcome": outcome, "release": update.release_id, **_repairs(update)})  # fmt: skip
     update.state, update.outcome, update.finished_at, update.progress = state, outcome, now(), None
     touch(session, update)
 
 
+def _repairs(update: Update) -> dict[str, int]:
+    return {"repairs_tried": len(update.tries)} if update.tries else {}
+
+
 def verdict_to_json(verdict: GateVerdict) -> dict[str, Any]:
     return asdict(verdict)
+
+
+def tries_to_json(tries: Sequence[RepairTry]) -> list[dict[str, Any]]:
+    return [asdict(one) for one in tries]
+
+
+def tries_of(update: Update) -> list[RepairTry]:
+    return [RepairTry(**one) for one in update.tries or []]
 
 
 def stages_of(session: Session, update_id: str) -> Sequence[Stage]:

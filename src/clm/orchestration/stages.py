@@ -18,11 +18,12 @@ from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.errors import TamperedArtifact
 from clm.evaluation import repository as ledger
-from clm.orchestration import jobs, log, service
+from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates, scores_of
+from clm.orchestration.repair import Repair
 from clm.policies import ModelPolicy
-from clm.records import Evaluation, GateVerdict, Mixture, Release, Snapshot, Trained
+from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
 from clm.settings import Settings
@@ -42,6 +43,7 @@ class Work:
         self._database = database
         self._store = Store(settings.paths.data)
         self._candidates = Candidates(settings, database)
+        self._repair = Repair(settings, database, self._candidates)
 
     def folder(self, update_id: str) -> Path:
         return self._paths.updates / update_id
@@ -110,39 +112,46 @@ class Work:
             service.get_update(session, update_id).verdict = service.verdict_to_json(verdict)
         return verdict, {"verdict": verdict.verdict, "reason": verdict.reason}, f"{verdict.verdict}: {verdict.reason}"
 
-    def reject(self, update_id: str, evaluations: dict[str, Evaluation], verdict: GateVerdict) -> str:
+    def can_repair(self, update_id: str, candidate: Judged) -> bool:
+        return self._repair.possible(self._candidates.context(update_id), candidate)
+
+    def repair(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Done[Judged]:
+        at = self._candidates.context(update_id)
+        repaired = self._repair.run(at, snapshot, candidate)
+        story = repair_plan.story(at.task, repaired.tries)
+        with self._database.transaction() as session:
+            service.get_update(session, update_id).verdict = service.verdict_to_json(repaired.verdict)
+        detail = {"verdict": repaired.verdict.verdict, "tries": len(repaired.tries), "reason": story}
+        return repaired, detail, story
+
+    def reject(self, update_id: str, candidate: Judged) -> str:
+        verdict = candidate.verdict
         state = "rejected" if verdict.verdict == "fail" else "inconclusive"
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
-            ledger.save_scores(session, update.model, update_id, None, evaluations["candidate"].scores)
-            service.finish(session, WORKER, update, state, verdict.reason)
+            ledger.save_scores(session, update.model, update_id, None, candidate.evaluations["candidate"].scores)
+            tries = f" {repair_plan.story(update.task, candidate.tries)}" if candidate.tries else ""
+            service.finish(session, WORKER, update, state, verdict.reason + tries)
         log.write(self.folder(update_id), None, f"{state}; the champion stays.", "warning")
         return state
 
-    def release(
-        self,
-        update_id: str,
-        snapshot: Snapshot,
-        mixture: Mixture,
-        trained: Trained,
-        evaluations: dict[str, Evaluation],
-        verdict: GateVerdict,
-    ) -> Done[Release]:
+    def release(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Done[Release]:
         at = self._candidates.context(update_id)
         with self._database.read() as session:
             model = catalog.get_model(session, snapshot.model)
-        lineage = describe(snapshot, mixture, trained, evaluations, verdict, at.policy, at.champion)
-        spec = bundle_spec(self._paths, model, at.champion, trained, mixture, at.policy, lineage)
+        lineage = describe(snapshot, candidate, at.policy, at.champion)
+        spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage)
         made = bundles.write_bundle(spec, self._paths.releases, self._paths.keys)
-        if bundles.composition_of(made.manifest) != trained.composition:
+        if bundles.composition_of(made.manifest) != candidate.trained.composition:
             raise TamperedArtifact("What was bundled is not what was evaluated: an expert or the router was changed.")
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             release = registry.register(
                 session, WORKER, made, model=snapshot.model, parent=at.champion.release_id, update_id=update_id
             )
-            ledger.save_scores(session, snapshot.model, None, at.champion.release_id, evaluations["champion"].scores)
-            ledger.save_scores(session, snapshot.model, update_id, release.release_id, evaluations["candidate"].scores)
+            scores = {name: evaluation.scores for name, evaluation in candidate.evaluations.items()}
+            ledger.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"])
+            ledger.save_scores(session, snapshot.model, update_id, release.release_id, scores["candidate"])
             update.release_id = release.release_id
         detail = {"release": release.release_id, "number": release.number, "task": at.task}
         return release, detail, f"Release v{release.number} ({short(release.release_id)}) signed and registered."

@@ -16,6 +16,7 @@ class Update(Base):
     id: Mapped[str] = mapped_column(primary_key=True)  # upd_…, also the workflow's id
     model: Mapped[str] = mapped_column(index=True)
     task: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="learn")  # "learn" | "remove": the task's expert is taken out
     state: Mapped[str] = mapped_column(index=True)
     stage: Mapped[str | None]
     trigger: Mapped[str]  # "volume" | "person"
@@ -25,6 +26,7 @@ class Update(Base):
     release_id: Mapped[str | None]
     rollout_id: Mapped[str | None]
     verdict: Mapped[dict[str, Any] | None]  # records.GateVerdict
+    tries: Mapped[list[dict[str, Any]] | None]  # records.RepairTry, in order
     outcome: Mapped[str | None]  # a sentence
     progress: Mapped[dict[str, Any] | None]  # {stage, step, steps, tokens_per_second, eta_seconds, loss, at}
     revision: Mapped[int] = mapped_column(default=1)
@@ -42,7 +44,7 @@ class Stage(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     update_id: Mapped[str] = mapped_column(index=True)
     position: Mapped[int]
-    name: Mapped[str]  # snapshot | mixture | train | evaluate | gate | release | rollout
+    name: Mapped[str]  # snapshot | mixture | train | evaluate | gate | repair | release | rollout
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=1)
     detail: Mapped[dict[str, Any] | None]

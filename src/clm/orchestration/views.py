@@ -1,10 +1,12 @@
 """Updates as the API, the command line and the dashboard show them."""
 
+from dataclasses import asdict
+
 from sqlalchemy.orm import Session
 
 from clm.cycle import STAGES
-from clm.orchestration import service
-from clm.orchestration.schemas import GateVerdictOut, Progress, StageOut, UpdateOut
+from clm.orchestration import repair_plan, service
+from clm.orchestration.schemas import GateVerdictOut, Progress, RepairTryOut, StageOut, UpdateOut
 from clm.orchestration.tables import Update
 from clm.registry import service as registry
 
@@ -23,6 +25,7 @@ def update_out(session: Session, update: Update) -> UpdateOut:
         release_number=registry.get(session, update.release_id).number if update.release_id else None,
         rollout_id=update.rollout_id,
         verdict=GateVerdictOut.model_validate(update.verdict) if update.verdict else None,
+        tries=_tries(update),
         outcome=update.outcome,
         progress=Progress.model_validate(update.progress) if update.progress else None,
         allowed_actions=service.allowed_actions(update),
@@ -34,8 +37,14 @@ def update_out(session: Session, update: Update) -> UpdateOut:
     )
 
 
+def _tries(update: Update) -> list[RepairTryOut]:
+    tries = service.tries_of(update)
+    kept = repair_plan.chosen(tries)
+    return [RepairTryOut(**asdict(one), kept=number == kept) for number, one in enumerate(tries)]
+
+
 def _stages(session: Session, update: Update) -> list[StageOut]:
-    """All seven, in order. What an ended update never came to is skipped, not waiting."""
+    """In order; repair only where it ran. What an ended update never came to is skipped, not waiting."""
     begun = {stage.name: stage for stage in service.stages_of(session, update.id)}
     rest = "skipped" if update.state in service.ENDED else "waiting"
     return [
@@ -43,4 +52,5 @@ def _stages(session: Session, update: Update) -> list[StageOut]:
         if name in begun
         else StageOut(name=name, state=rest, attempts=0, started_at=None, finished_at=None, detail=None)
         for name in STAGES
+        if name != "repair" or name in begun
     ]

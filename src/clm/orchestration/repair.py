@@ -1,0 +1,126 @@
+"""Repair before reject: tries to save an update that the gate did not let pass, as `repair_plan` decides.
+
+Each try has a folder of its own. After a crash the tries that had ended are read again from their jobs' results, so
+the same decisions follow and the end is the same.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clm.core.database import Database
+from clm.core.hashing import short
+from clm.errors import ClmError, InvalidInput
+from clm.orchestration import jobs, log, service
+from clm.orchestration import repair_plan as plan
+from clm.orchestration.candidates import Candidates, Context, composition_with, scores_of
+from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained
+from clm.settings import Settings
+
+
+@dataclass(frozen=True)
+class _Tried:
+    told: RepairTry
+    candidate: Judged | None  # None: nothing came of it
+
+
+class Repair:
+    def __init__(self, settings: Settings, database: Database, candidates: Candidates) -> None:
+        self._settings = settings
+        self._database = database
+        self._candidates = candidates
+
+    def possible(self, at: Context, candidate: Judged) -> bool:
+        return plan.worth_repairing(candidate.verdict) and self._next(at, []) is not None
+
+    def run(self, at: Context, snapshot: Snapshot, candidate: Judged) -> Judged:
+        """The candidate that passed, or the one that failed; both with all tries."""
+        tried: list[_Tried] = []
+        while (attempt := self._next(at, tried)) is not None:
+            tried.append(self._try(at, snapshot, candidate, attempt, tried))
+            self._keep(at, tried)
+        tries = tuple(one.told for one in tried)
+        kept = plan.chosen(tries)
+        return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
+
+    def _next(self, at: Context, tried: list[_Tried]) -> plan.Interpolate | plan.Replay | None:
+        refreshes = at.task in at.champion.experts
+        return plan.next_try(at.policy.repair, at.policy.training.replay_share, refreshes, [one.told for one in tried])
+
+    def _try(
+        self,
+        at: Context,
+        snapshot: Snapshot,
+        failed: Judged,
+        attempt: plan.Interpolate | plan.Replay,
+        before: list[_Tried],
+    ) -> _Tried:
+        folder = plan.folder_of(at.folder, len(before))
+        step = attempt.step if isinstance(attempt, plan.Interpolate) else None
+        share = attempt.share if isinstance(attempt, plan.Replay) else None
+        told = RepairTry("replay" if step is None else "interpolate", step, share, None, {}, None, "error", "")
+        try:
+            if isinstance(attempt, plan.Interpolate):
+                mixture, trained = failed.mixture, self._interpolate(at, failed.trained, attempt.step, folder)
+            else:
+                known = [failed.mixture, *(one.candidate.mixture for one in before if one.candidate)]
+                mixture = self._more_replay(at, snapshot, attempt.share, folder, known)
+                trained = self._candidates.train(at, mixture, folder / "train")
+            evaluations = self._candidates.evaluate(at, snapshot, trained, folder / "evaluate")
+        except jobs.Cancelled:
+            raise
+        except ClmError as error:  # a repair that can't be done must not hide the gate's verdict
+            return _Tried(replace(told, reason=error.sentence), None)
+        verdict = self._candidates.judge(at, evaluations)
+        told = replace(
+            told,
+            expert_hash=trained.expert_hash,
+            scores=scores_of(evaluations)["candidate"],
+            gain=next((task.difference for task in verdict.tasks if task.task == at.task), None),
+            verdict=verdict.verdict,
+            reason=verdict.reason,
+        )
+        return _Tried(told, Judged(mixture, trained, evaluations, verdict))
+
+    def _interpolate(self, at: Context, new: Trained, step: float, folder: Path) -> Trained:
+        """The router stays as it is: it reads the base, not the experts."""
+        champion = at.champion
+        old_hash, old_path = champion.experts[at.task]
+        paths = self._settings.paths
+        job: dict[str, Any] = {
+            "base": str(paths.bases / champion.base_hash),
+            "base_hash": champion.base_hash,
+            "old": {"hash": old_hash, "path": str(old_path)},
+            "new": {"hash": new.expert_hash, "path": str(paths.experts / new.expert_hash)},
+            "step": step,
+            "experts_dir": str(paths.experts),
+            "threads": self._settings.threads,
+        }
+        made = jobs.run_job(
+            self._database, at.update_id, folder / "interpolate", "clm.training.interpolation", job, at.folder
+        )
+        expert: str = made["expert_hash"]
+        return replace(new, expert_hash=expert, composition=composition_with(at, expert, new.composition.router_hash))
+
+    def _more_replay(
+        self, at: Context, snapshot: Snapshot, share: float, folder: Path, known: list[Mixture]
+    ) -> Mixture:
+        folder.mkdir(parents=True, exist_ok=True)
+        mixture = self._candidates.mix(at, snapshot, share, folder / "mixture.parquet")
+        if any(mixture.content_hash == one.content_hash for one in known):
+            raise InvalidInput(f"There are no more older rows of task {at.task!r} to replay.")
+        return mixture
+
+    def _keep(self, at: Context, tried: list[_Tried]) -> None:
+        """Shows the tries while they go on. What an attempt before a crash has told already is not told again."""
+        tries = [one.told for one in tried]
+        with self._database.transaction() as session:
+            update = service.get_update(session, at.update_id)
+            told = len(update.tries or [])
+            if len(tries) <= told:
+                return
+            update.tries = service.tries_to_json(tries)
+            service.touch(session, update)
+        last = tries[-1]
+        made = f" (expert {short(last.expert_hash)})" if last.expert_hash else ""
+        log.write(at.folder, "repair", plan.sentence(len(tries) - 1, at.task, last) + made)

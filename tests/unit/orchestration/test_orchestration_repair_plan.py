@@ -1,0 +1,93 @@
+from dataclasses import replace
+
+import pytest
+
+from clm.orchestration import repair_plan as plan
+from clm.policies import RepairPolicy
+from clm.records import GateVerdict, RepairTry, TaskVerdict, VerdictName
+
+LOOK = RepairTry("interpolate", 0.5, None, "ab" * 32, {"colour": 0.8}, 0.1, "pass", "colour: 0.80 against 0.70")
+AGAIN = RepairTry("replay", None, 1.5, "cd" * 32, {"colour": 0.8}, 0.1, "pass", "colour: 0.80 against 0.70")
+POLICY = RepairPolicy(looks=3, replay_tries=2, replay_factor=3.0)
+
+
+def look(step: float, verdict: VerdictName, gain: float = 0.1) -> RepairTry:
+    return replace(LOOK, step=step, verdict=verdict, gain=gain)
+
+
+def search(largest: float, policy: RepairPolicy = POLICY) -> list[RepairTry]:
+    """Looks until the plan asks for something else; steps up to `largest` pass."""
+    tries: list[RepairTry] = []
+    while isinstance(following := plan.next_try(policy, 0.5, True, tries), plan.Interpolate):
+        tries.append(look(following.step, "pass" if following.step <= largest else "fail"))
+    return tries
+
+
+@pytest.mark.parametrize(
+    ("largest", "steps", "kept"),
+    [
+        (0.9, [0.5, 0.75, 0.875], 2),
+        (0.7, [0.5, 0.75, 0.625], 2),
+        (0.5, [0.5, 0.75, 0.625], 0),
+        (0.3, [0.5, 0.25, 0.375], 1),
+        (0.0, [0.5, 0.25, 0.125], None),
+    ],
+)
+def test_bisection_finds_the_largest_step_that_passes(largest: float, steps: list[float], kept: int | None) -> None:
+    tries = search(largest)
+    assert [one.step for one in tries] == steps
+    assert plan.chosen(tries) == kept
+    following = plan.next_try(POLICY, 0.5, True, tries)
+    assert following == (plan.Replay(1.5) if kept is None else None)
+
+
+def test_a_step_that_passes_without_gain_is_no_repair_but_larger_ones_are_looked_at() -> None:
+    tries = [look(0.5, "pass", gain=0.0)]
+    assert not plan.helps(tries[0])
+    assert plan.next_try(POLICY, 0.5, True, tries) == plan.Interpolate(0.75)
+    assert "gains nothing" in plan.story("colour", tries)
+
+
+def test_replay_grows_with_each_try_and_ends() -> None:
+    tries = search(0.0)
+    failed = replace(AGAIN, verdict="fail", gain=-0.1)
+    assert plan.next_try(POLICY, 0.5, True, [*tries, failed]) == plan.Replay(4.5)
+    assert plan.next_try(POLICY, 0.5, True, [*tries, failed, failed]) is None
+    assert plan.next_try(POLICY, 0.5, True, [*tries, AGAIN]) is None
+    assert plan.next_try(POLICY, 0.0, True, tries) == plan.Replay(1.5)  # a policy without replay starts with some
+
+
+def test_what_can_not_be_done_is_not_done_again() -> None:
+    refused = replace(LOOK, verdict="error", gain=None, scores={}, reason="The ranks differ.")
+    assert plan.next_try(POLICY, 0.5, True, [refused]) == plan.Replay(1.5)
+    nothing_left = replace(AGAIN, verdict="error", gain=None, scores={}, reason="No older rows.")
+    assert plan.next_try(POLICY, 0.5, True, [refused, nothing_left]) is None
+
+
+def test_the_policy_and_a_first_lesson_leave_nothing_to_try() -> None:
+    assert plan.next_try(POLICY, 0.5, False, []) is None
+    assert plan.next_try(RepairPolicy(interpolate=False, replay_tries=0), 0.5, True, []) is None
+    assert plan.next_try(RepairPolicy(interpolate=False), 0.5, True, []) == plan.Replay(1.5)
+
+
+def verdict(name: VerdictName, *differences: float) -> GateVerdict:
+    tasks = tuple(TaskVerdict(f"t{n}", name, "", 0.5, 0.5, d, -0.1, 0.05, 20) for n, d in enumerate(differences))
+    return GateVerdict(name, "", tasks)
+
+
+def test_only_a_measured_loss_is_repaired() -> None:
+    assert plan.worth_repairing(verdict("fail", -0.3, 0.0))
+    assert plan.worth_repairing(verdict("inconclusive", 0.1, -0.02))
+    assert not plan.worth_repairing(verdict("inconclusive", 0.0, 0.02))
+    assert not plan.worth_repairing(verdict("pass", 0.0))
+
+
+def test_the_story_names_every_try_and_what_came_of_it() -> None:
+    tries = [look(0.5, "fail", -0.2), replace(AGAIN, verdict="error", gain=None, scores={}, reason="No older rows.")]
+    assert plan.story("colour", tries) == (
+        "2 repairs were tried and none helped (step 0.5 from the old expert to the new: gate fail, colour -0.20; "
+        "trained again with 1.5 older rows per new row: No older rows)."
+    )
+    assert plan.story("colour", [tries[0], look(0.25, "pass")]) == (
+        "Repaired by try 2 of 2: step 0.25 from the old expert to the new passes the gate and gains colour +0.10."
+    )
