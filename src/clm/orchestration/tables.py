@@ -26,7 +26,7 @@ class Update(Base):
     release_id: Mapped[str | None]
     rollout_id: Mapped[str | None]
     verdict: Mapped[dict[str, Any] | None]  # records.GateVerdict
-    tries: Mapped[list[dict[str, Any]] | None]  # records.RepairTry, in order
+    tries: Mapped[list[Any] | None]  # records.RepairTry, in order
     outcome: Mapped[str | None]  # a sentence
     progress: Mapped[dict[str, Any] | None]  # {stage, step, steps, tokens_per_second, eta_seconds, loss, at}
     revision: Mapped[int] = mapped_column(default=1)
