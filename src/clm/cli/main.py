@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clm.cli import audit, data, model, release, service, task, traffic, update
+from clm.cli import audit, bench, data, model, release, service, task, traffic, update
 from clm.errors import ClmError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(release.app, name="release")
 app.add_typer(traffic.app, name="rollout")
 app.add_typer(audit.app, name="audit")
 app.add_typer(service.export_app, name="export")
+app.add_typer(bench.app, name="bench")
 app.command("ingest")(data.ingest)
 app.command("rollback")(traffic.rollback)
 app.command("lineage")(release.lineage)

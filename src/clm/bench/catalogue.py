@@ -1,0 +1,28 @@
+"""The benchmarks by name. Free of torch: the command line reads it at every start."""
+
+from dataclasses import dataclass
+
+from clm.bench.options import ContinualOptions, GrowthOptions, Options, TrainingOptions
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    module: str  # has `run(options, progress) -> figures`
+    options: type[Options]
+    question: str
+
+
+BENCHMARKS = {
+    "continual": Benchmark(
+        "clm.bench.continual", ContinualOptions,
+        "How much does each strategy learn and forget on a sequence of data sets?",
+    ),
+    "training": Benchmark(
+        "clm.bench.training", TrainingOptions,
+        "How fast is training beside TRL's SFTTrainer, at the same loss?",
+    ),
+    "growth": Benchmark(
+        "clm.bench.growth", GrowthOptions,
+        "Does an update get slower or larger as tasks pile up?",
+    ),
+}  # fmt: skip

@@ -1,0 +1,126 @@
+"""What can be set for each benchmark. The command line is made from this, so a name, default and bound stand once.
+
+Free of torch and pydantic: the command line reads it at every start.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from clm.errors import InvalidInput
+
+EMBEDDED_BASE = "smollm2-135m-instruct"
+TINY_BASE = "tiny"  # written by the benchmark itself: random weights, for trying things out
+THREADS = min(os.cpu_count() or 1, 8)
+
+
+def says(help: str, minimum: float | None = None) -> dict[str, Any]:
+    return {"help": help, "minimum": minimum}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            minimum, value = each.metadata["minimum"], getattr(self, each.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if minimum is not None and number is not None and number < minimum:
+                    raise InvalidInput(f"{flag(each.name)} is {number}; {minimum} is the least.", field=each.name)
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """From plain values, as the command line or JSON has them: paths are words, lists are `a,b`."""
+        return cls(**{each.name: _typed(each.name, each.type, given[each.name])
+                      for each in fields(cls) if each.name in given})  # fmt: skip
+
+    def plain(self) -> dict[str, Any]:
+        """What `read` takes; goes through JSON."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value) if isinstance(value, Path) else value
+
+
+def _typed(name: str, kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind in (Path, Path | None):
+        return Path(value).expanduser()
+    if kind not in (tuple[str, ...], tuple[int, ...]):
+        return value
+    words = [word.strip() for word in str(value).split(",") if word.strip()]
+    if kind == tuple[str, ...]:
+        return tuple(words)
+    try:
+        return tuple(map(int, words))
+    except ValueError:
+        raise InvalidInput(f"{flag(name)} takes whole numbers, such as 1,2,3, not {value!r}.", field=name) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinualOptions(Options):
+    data: Path = field(default=Path("data"), metadata=says("folder of the data sets"))
+    sequence: tuple[str, ...] = field(
+        default=("agnews", "SST-2", "bitext", "FOMC"), metadata=says("data sets, in the order of learning")
+    )
+    strategies: tuple[str, ...] = field(
+        default=("finetune", "replay", "experts", "joint"), metadata=says("what to compare")
+    )
+    train: int = field(default=160, metadata=says("training rows per task", 1))
+    test: int = field(default=100, metadata=says("test rows per task", 1))
+    dev: int = field(default=0, metadata=says("development rows per task, taken from the training rows", 0))
+    seeds: tuple[int, ...] = field(
+        default=(1,), metadata=says("of the draws and of the training; each is one more run", 0)
+    )
+    epochs: int = field(default=3, metadata=says("passes over a task's rows", 1))
+    base: str = field(
+        default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
+    )
+    keep: Path | None = field(
+        default=None, metadata=says("folder of finished cells, to go on from; none: in CLM's home")
+    )
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(Options):
+    data: Path | None = field(
+        default=None, metadata=says("folder of the data sets; none: sentences that the benchmark writes itself")
+    )
+    sequence: tuple[str, ...] = field(default=("agnews",), metadata=says("data sets in --data; their rows are mixed"))
+    train: int = field(default=160, metadata=says("training rows; rounded down to whole batches", 8))
+    test: int = field(default=60, metadata=says("held-out rows whose loss is compared", 1))
+    epochs: int = field(default=3, metadata=says("passes over the rows", 1))
+    batch_size: int = field(default=8, metadata=says("rows per step", 1))
+    rank: int = field(default=16, metadata=says("LoRA rank", 1))
+    alpha: float = field(default=32.0, metadata=says("LoRA scale numerator", 0.1))
+    learning_rate: float = field(default=5e-4, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
+    repeats: int = field(default=1, metadata=says("runs of each side, in turn; the median counts", 1))
+    seed: int = field(default=1, metadata=says("of rows, first weights and order", 0))
+    base: str = field(
+        default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
+    )
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthOptions(Options):
+    updates: int = field(default=50, metadata=says("updates in a row, each with a new task", 2))
+    rows: int = field(default=48, metadata=says("new rows per update", 8))
+    suite: int = field(default=24, metadata=says("held-out rows per task", 8))
+    epochs: int = field(default=6, metadata=says("passes over a task's rows", 1))
+    compared: int = field(default=3, metadata=says("first and last updates whose medians are compared", 1))
+    base: str = field(default=TINY_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights"))
+    home: Path | None = field(
+        default=None, metadata=says("folder for the installation that is measured; none: a temporary one")
+    )
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
