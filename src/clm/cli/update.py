@@ -110,13 +110,19 @@ def list_(
 
 @app.command()
 def show(update_id: str, output: Output = Format.table) -> None:
-    """Show one update: stages, verdict, outcome."""
-    from clm.orchestration import service
+    """Show one update: stages, verdict, what was tried to repair it, outcome."""
+    from clm.orchestration import repair_plan, service
     from clm.orchestration.views import update_out
 
     with here.database.read() as session:
-        update = update_out(session, service.get_update(session, update_id))
-    show_fields(update.model_dump(mode="json"), output)
+        row = service.get_update(session, update_id)
+        fields, tries = update_out(session, row).model_dump(mode="json"), service.tries_of(row)
+    if output is not Format.table:
+        show_fields(fields, output)
+        return
+    show_fields({name: value for name, value in fields.items() if name != "tries"}, output)
+    for number, one in enumerate(tries):
+        typer.echo(repair_plan.sentence(number, row.task, one))
 
 
 @app.command()

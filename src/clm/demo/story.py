@@ -28,6 +28,7 @@ from clm.policies import (
     GatePolicy,
     GenerationPolicy,
     ModelPolicy,
+    RepairPolicy,
     RolloutPolicy,
     TrainingPolicy,
     TriggerPolicy,
@@ -39,6 +40,7 @@ POLICY = ModelPolicy(
     training=TrainingPolicy(learning_rate=1e-3, epochs=3, batch_size=5),
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
+    repair=RepairPolicy(interpolate=False, replay_tries=0),  # the third act is about the gate's no
     rollout=RolloutPolicy(steps=(30, 60), minimum_requests=6, max_latency_ratio=10),
     generation=GenerationPolicy(max_new_tokens=32),
 )

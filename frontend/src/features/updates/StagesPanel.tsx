@@ -42,7 +42,7 @@ function Detail({ stage }: { stage: UpdateStage }) {
   )
 }
 
-/** The seven stages from left to right; a click shows what a stage made. */
+/** The stages from left to right, repair only where it ran; a click shows what a stage made. */
 export function StagesPanel({ update, picked }: { update: Update; picked: string | undefined }) {
   const now = useNow(1000)
   const navigate = useNavigate()
