@@ -4,7 +4,9 @@
 # (pyarrow has no types)
 
 import json
-import random
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,32 @@ from clm.core.files import write_bytes
 from clm.core.hashing import sha256_json
 from clm.errors import ClmError, InvalidInput
 from clm.records import Json, Mixture
-from clm.store import delta
+from clm.store import delta, memory
 
-_COLUMNS = ["record_id", "task", "shape", "content", "content_hash", "prompt_hash"]
+Row = dict[str, Any]
+_COLUMNS = ["record_id", "task", "shape", "content", "content_hash", "prompt_hash", "batch_id"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
 _SUITE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
 )
+FEW_ANSWERS = 20  # as many different answers are counted in an update's record
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What of the past may come into a mixture, and what must not.
+
+    `memories` holds per task the record ids that may be replayed; without an entry the updated task's old rows all
+    may, another task's may not. `replay_tasks` are other tasks whose rows are replayed too, because they share the
+    adapter: the replayed rows are split over the updated task and them by `shares` (a weight each, 1 where not named).
+    """
+
+    policy: str = "random"
+    memories: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    replay_tasks: Sequence[str] = ()
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
+    held: Collection[str] = ()  # batches whose rows are left out
+    unseen: Collection[str] = ()  # record ids in `old` that the task's last training left out: they are new
 
 
 def build_mixture(
@@ -35,14 +56,17 @@ def build_mixture(
     replay_share: float,
     seed: int,
     out: Path,
+    recall: Recall | None = None,
 ) -> Mixture:
     """Chooses the task's rows that are not in `old`, plus a seeded sample of those that are (replay).
 
     `old` is `records` as the task's last release saw it; None trains on everything. The sample holds `replay_share`
-    rows per new row, as far as there are any. Rows whose prompt stands in any suite of the model are left out.
+    rows per new row, as far as there are any. Rows whose prompt stands in any suite of the model are left out, and so
+    is what is no longer in `records`, whatever a memory says.
     Columns of the Parquet file `out`: record_id, task, shape, content (JSON), origin ("new" | "replay").
     Raises InvalidInput where there is nothing sensible to train on.
     """
+    recall = recall or Recall()
     held_out_prompts = delta.values(suites, "prompt_hash")
     if not delta.read(suites, ["record_id"], delta.of_task(task)).num_rows:
         raise InvalidInput(
@@ -51,13 +75,18 @@ def build_mixture(
         )
     rows = _in_order(delta.read(records, _COLUMNS, delta.of_task(task)))
     usable = [row for row in rows if row["prompt_hash"] not in held_out_prompts]
-    seen: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
-    new = [row | {"origin": "new"} for row in usable if row["record_id"] not in seen]
+    free = [row for row in usable if row["batch_id"] not in recall.held]
+    known: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
+    seen = known.difference(recall.unseen)
+    new = [row | {"origin": "new"} for row in free if row["record_id"] not in seen]
     if not new:
-        raise InvalidInput(_nothing_new(task, len(rows), len(usable)))
-    older = [row | {"origin": "replay"} for row in usable if row["record_id"] in seen]
-    replay = random.Random(seed).sample(older, min(len(older), round(replay_share * len(new))))
-    chosen = new + sorted(replay, key=lambda row: row["record_id"])
+        raise InvalidInput(_nothing_new(task, len(rows), len(usable), len(usable) - len(free)))
+    may = recall.memories.get(task)
+    pools = {task: [row for row in free if row["record_id"] in seen and (may is None or row["record_id"] in may)]}
+    for other in recall.replay_tasks:
+        pools[other] = remembered(records, other, recall.memories.get(other, ()), held_out_prompts, recall.held)
+    replay = _replay(pools, replay_share * len(new), recall, _lot(seed, new))
+    chosen = new + sorted(replay, key=lambda row: (row["task"], row["record_id"]))
     _check_varied(task, chosen)
     _write(out, chosen, _SCHEMA)
     _check_held_out(out, suites)
@@ -69,7 +98,60 @@ def build_mixture(
         held_out=len(rows) - len(usable),
         content_hash=sha256_json([[row["record_id"], row["origin"]] for row in chosen]),
         record_ids=tuple(row["record_id"] for row in chosen),
+        batches=dict(sorted(Counter(row["batch_id"] for row in new).items())),
+        replayed=dict(sorted(Counter(row["task"] for row in replay).items())),
+        answers=_balance(chosen),
+        memory_policy=recall.policy,
+        memory_rows=None if may is None else len(pools[task]),
+        left_out=tuple(row["record_id"] for row in usable if row["batch_id"] in recall.held),
     )
+
+
+def remembered(
+    records: DeltaTable, task: str, record_ids: Collection[str], held_out_prompts: set[str], held: Collection[str]
+) -> list[Row]:
+    """A task's rows with these ids that still are in the table, are not held, and stand in no suite."""
+    rows = _in_order(delta.read(records, _COLUMNS, delta.of_task(task)))
+    return [
+        row
+        for row in rows
+        if row["record_id"] in record_ids and row["prompt_hash"] not in held_out_prompts and row["batch_id"] not in held
+    ]
+
+
+def answer_of(row: Row) -> str:
+    return completion(row["shape"], json.loads(row["content"]))
+
+
+def as_rows(rows: Sequence[Row], **scores: Any) -> memory.Rows:
+    """The rows as a memory policy looks at them."""
+    sizes = [len(row["content"].encode()) for row in rows]
+    return memory.Rows([row["record_id"] for row in rows], [answer_of(row) for row in rows], sizes, **scores)
+
+
+def _replay(pools: Mapping[str, list[Row]], count: float, recall: Recall, lot: str) -> list[Row]:
+    weights = {task: recall.shares.get(task, 1.0) for task in pools}
+    counts = memory.split(count, weights, {task: len(pool) for task, pool in pools.items()})
+    return [
+        pool[index] | {"origin": "replay"}
+        for task, pool in pools.items()
+        for index in memory.draw(recall.policy, as_rows(pool), counts[task], lot)
+    ]
+
+
+def _lot(seed: int, new: list[Row]) -> str:
+    """Another one for every update, so that in time all of a memory is replayed."""
+    return sha256_json([seed, [row["record_id"] for row in new]])
+
+
+def _balance(rows: list[Row]) -> dict[str, list[int]]:
+    """Per answer how many rows are new and how many replayed; nothing where there are too many answers to read."""
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        counts.setdefault(answer_of(row), [0, 0])[row["origin"] == "replay"] += 1
+        if len(counts) > FEW_ANSWERS:
+            return {}
+    return {answer: counts[answer] for answer in sorted(counts) if len(answer) <= 200}
 
 
 def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None) -> Path:
@@ -80,21 +162,26 @@ def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None) -> Path
     return out
 
 
-def _in_order(table: pa.Table) -> list[dict[str, Any]]:
+def _in_order(table: pa.Table) -> list[Row]:
     """By content hash: an order that doesn't depend on how the rows lie in files."""
     return sorted(table.to_pylist(), key=lambda row: row["content_hash"])
 
 
-def _nothing_new(task: str, rows: int, usable: int) -> str:
+def _nothing_new(task: str, rows: int, usable: int, held: int) -> str:
     if not rows:
         return f"Task {task!r} has no training rows. Bring some: clm ingest FILE --task {task}."
     if not usable:
         return f"All {rows} training rows of task {task!r} stand in a suite too. Bring rows that are not held out."
+    if held:
+        return (
+            f"All {held} new rows of task {task!r} are held: the gate rejected what was learnt from them. "
+            "`clm data held list` shows them; release them to try again, or bring other rows."
+        )
     return f"Task {task!r} has no new rows since its last release: there is nothing to learn. Bring some first."
 
 
-def _check_varied(task: str, rows: list[dict[str, Any]]) -> None:
-    answers = {completion(row["shape"], json.loads(row["content"])) for row in rows}
+def _check_varied(task: str, rows: list[Row]) -> None:
+    answers = {answer_of(row) for row in rows}
     if len(rows) > 1 and len(answers) == 1:
         raise InvalidInput(
             f"All {len(rows)} rows of task {task!r} have the same answer ({next(iter(answers))[:60]!r}): a model would "
@@ -102,7 +189,7 @@ def _check_varied(task: str, rows: list[dict[str, Any]]) -> None:
         )
 
 
-def _write(out: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+def _write(out: Path, rows: list[Row], schema: pa.Schema) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     write_bytes(out, sink.getvalue().to_pybytes())

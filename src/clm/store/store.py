@@ -11,7 +11,7 @@ A library of its own, without server or database:
 # (pyarrow has no types)
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -24,9 +24,11 @@ from deltalake import DeltaTable
 from clm.core.hashing import sha256_json
 from clm.core.locks import file_lock
 from clm.errors import InvalidInput, NotFound
-from clm.records import Appended, Fate, Json, Mixture, Record, Snapshot
+from clm.policies import MemoryPolicy
+from clm.records import Appended, Fate, Json, Memory, Mixture, Record, Snapshot
 from clm.store import delta
-from clm.store.mixture import build_mixture, write_suites
+from clm.store.memory_file import load_memory, make_memory
+from clm.store.mixture import Recall, answer_of, build_mixture, remembered, write_suites
 
 _ROWS_AT_A_TIME = 1000
 
@@ -94,12 +96,52 @@ class Store:
         )
 
     def build_mixture(
-        self, snapshot: Snapshot, task: str, *, since: int | None, replay_share: float, seed: int, out: Path
+        self,
+        snapshot: Snapshot,
+        task: str,
+        *,
+        since: int | None,
+        replay_share: float,
+        seed: int,
+        out: Path,
+        recall: Recall | None = None,
     ) -> Mixture:
         """Writes what an update of `task` trains on to the Parquet file `out`; see clm.store.mixture."""
         records, suites = self._pinned(snapshot)
         old = None if since is None else delta.open_table(self._path(snapshot.model, False), since)
-        return build_mixture(records, suites, old, task, replay_share=replay_share, seed=seed, out=out)
+        return build_mixture(records, suites, old, task, replay_share=replay_share, seed=seed, out=out, recall=recall)
+
+    def make_memory(
+        self,
+        snapshot: Snapshot,
+        mixture: Mixture,
+        policy: MemoryPolicy,
+        *,
+        before: str | None,
+        budget: float,
+        seed: int,
+        folder: Path,
+        described: Path | None = None,
+    ) -> Memory:
+        """Chooses what of the task is kept to be replayed after an update; see clm.store.memory_file.
+
+        `before` names the task's memory so far, in `folder` too; None: all its rows are looked at.
+        """
+        kept = load_memory(folder, before) if before else None
+        return make_memory(
+            *self._pinned(snapshot), mixture, policy=policy, before=kept, described=described, budget=budget,
+            seed=seed, folder=folder,
+        )  # fmt: skip
+
+    def remembered(self, model: str, task: str, record_ids: Collection[str]) -> list[Json]:
+        """The rows with these ids that could be replayed now: not erased, in no suite. Content as an object."""
+        records, suites = self._open(model, False), self._open(model, True)
+        rows = remembered(records, task, record_ids, delta.values(suites, "prompt_hash"), held=())
+        return [
+            row
+            | {"content": json.loads(row["content"]), "answer": answer_of(row), "bytes": len(row["content"].encode())}
+            for row in rows
+        ]
 
     def write_suites(self, snapshot: Snapshot, out: Path, *, tasks: list[str] | None = None) -> Path:
         """Writes the held-out rows (of all tasks, or of `tasks`) to the Parquet file `out`; see clm.store.mixture."""

@@ -9,6 +9,7 @@ Reads `job.json`:
     transfer, transfer_from   TransferPolicy, {task: expert folder}: where an expert may start that has none before it
     other_experts             {task: hash} of the candidate's other experts
     other_features            {task: file} of their router features
+    memory_needs              what the memory policy goes by: "losses" | "features" | null
     experts_dir, features_dir, routers_dir, threads
 
 Writes the expert, the task's router features and a router over all tasks to their content addresses, then
@@ -69,6 +70,7 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     init_expert = Path(job["init_expert"]) if job["init_expert"] else start.path if start else None
     trained = train(base, examples, policy, init_expert, folder / "checkpoints", report.step)
     expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
+    described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", policy, report)
     report.say("Fitting the router")
     features_hash, features_path = save_features(features, Path(job["features_dir"]))
     others = {task: Path(path) for task, path in job["other_features"].items() if task != job["task"]}
@@ -80,8 +82,20 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "expert_hash": expert_hash, "expert_path": str(expert_path), "features_hash": features_hash,
         "features_path": str(features_path), "router_hash": router_hash, "router_path": str(router_path),
         "steps": trained.steps, "tokens": trained.tokens, "seconds": round(trained.seconds, 3),
-        "final_loss": trained.final_loss, "transfer": start.record() if start else None,
+        "final_loss": trained.final_loss, "described": described, "transfer": start.record() if start else None,
     }  # fmt: skip
+
+
+def _describe(
+    job: dict[str, Any], base: Any, examples: list[Any], expert: Any, out: Path, policy: TrainingPolicy, report: Any
+) -> str | None:
+    need = job.get("memory_needs")
+    if need is None:
+        return None
+    from clm.training.rows import describe_rows
+
+    report.say(f"Measuring the rows' {need} for the replay memory")
+    return str(describe_rows(base, examples, expert, out, need=need, max_tokens=policy.max_tokens))
 
 
 def read_mixture(path: Path) -> list[Any]:
