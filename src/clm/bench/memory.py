@@ -1,0 +1,41 @@
+"""Peak memory of processes, as Linux counts it. None elsewhere, and a benchmark says so with null."""
+
+from pathlib import Path
+
+PROCESSES = Path("/proc")
+
+
+def own_peak_mb() -> float | None:
+    """Of this process since its start. Unlike `ru_maxrss` it does not begin with the parent's."""
+    return _peak_mb(PROCESSES / "self")
+
+
+class PeakOf:
+    """Peak memory of processes by module, among those that have `home` in their command line."""
+
+    def __init__(self, home: Path, modules: tuple[str, ...]) -> None:
+        self._home = str(home)
+        self._modules = modules
+        self.megabytes: dict[str, float] = {}
+
+    def look(self) -> None:
+        """To be called several times a second: a process that ends in between is seen as it last was."""
+        for process in PROCESSES.glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:  # it has ended
+                continue
+            if any(word.startswith(self._home) for word in words):
+                for module in self._modules:
+                    if module in words and (peak := _peak_mb(process)) is not None:
+                        self.megabytes[module] = max(peak, self.megabytes.get(module, 0.0))
+
+
+def _peak_mb(process: Path) -> float | None:
+    try:
+        for line in (process / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return None
