@@ -1,12 +1,13 @@
 """Batches, refused rows and watched folders in the database."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from clm.errors import NotFound
-from clm.ingest.tables import Batch, DeadLetter, WatchedFolder
+from clm.ingest.tables import Batch, DeadLetter, HeldBatch, WatchedFolder
 
 
 def get_batch(session: Session, batch_id: str) -> Batch:
@@ -46,13 +47,40 @@ def refusals(session: Session, batch_id: str, *, after: int = 0, limit: int = 10
 
 
 def accepted_since(session: Session, model: str, task: str, since: datetime | None) -> int:
-    """Training rows of a task that were accepted after a moment (None: ever); what the volume trigger counts."""
+    """Training rows of a task that were accepted after a moment (None: ever); what the volume trigger counts.
+
+    Batches that are held or discarded don't count; one that was released counts as if it came then.
+    """
+    held = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.state != "released")
     query = select(func.sum(Batch.accepted - Batch.into_suite)).where(
-        Batch.model == model, Batch.task == task, Batch.suite.is_(False), Batch.state == "committed"
+        Batch.model == model,
+        Batch.task == task,
+        Batch.suite.is_(False),
+        Batch.state == "committed",
+        Batch.id.not_in(held),
     )
     if since is not None:
-        query = query.where(Batch.finished_at > since)
+        again = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.decided_at > since)
+        query = query.where(or_(Batch.finished_at > since, Batch.id.in_(again)))
     return session.scalar(query) or 0
+
+
+def held_batches(
+    session: Session, *, model: str | None = None, task: str | None = None, states: Sequence[str] = ("held",)
+) -> list[HeldBatch]:
+    """Oldest first."""
+    query = select(HeldBatch).where(HeldBatch.state.in_(states)).order_by(HeldBatch.id)
+    if model is not None:
+        query = query.where(HeldBatch.model == model)
+    if task is not None:
+        query = query.where(HeldBatch.task == task)
+    return list(session.scalars(query))
+
+
+def held_by_reference(session: Session, reference: str) -> list[HeldBatch]:
+    """Every time that a batch was held, or all batches held because of an update; oldest first."""
+    named = or_(HeldBatch.batch_id == reference, HeldBatch.update_id == reference)
+    return list(session.scalars(select(HeldBatch).where(named).order_by(HeldBatch.id)))
 
 
 def folders(session: Session) -> list[WatchedFolder]:

@@ -46,6 +46,27 @@ class DeadLetter(Base):
     sample: Mapped[str]
 
 
+class HeldBatch(Base):
+    """A batch whose rows an update learned from and the gate rejected. `state`: held | released | discarded.
+
+    While it is held or discarded its rows stay in the dataset, but no update learns from them.
+    """
+
+    __tablename__ = "held_batches"
+    __table_args__ = (UniqueConstraint("batch_id", "update_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    batch_id: Mapped[str] = mapped_column(index=True)
+    update_id: Mapped[str] = mapped_column(index=True)  # that was rejected
+    model: Mapped[str] = mapped_column(index=True)
+    task: Mapped[str]
+    rows: Mapped[int]  # that the update learned from
+    reason: Mapped[str]  # the gate's sentence
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]  # when it was released or discarded
+
+
 class WatchedFolder(Base):
     """A folder whose files are ingested once each, then moved to its `done/` (or `refused/`)."""
 
