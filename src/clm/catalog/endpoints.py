@@ -2,7 +2,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from clm.catalog import service
-from clm.catalog.schemas import ModelList, ModelOut, TaskIn, TaskOut
+from clm.catalog.schemas import ModelList, ModelOut, TaskEdit, TaskIn, TaskOut
 from clm.catalog.tables import Model
 from clm.core.http import CallerDep, DatabaseDep
 
@@ -39,3 +39,10 @@ def get_model(name: str, database: DatabaseDep) -> ModelOut:
 def add_task(name: str, body: TaskIn, database: DatabaseDep, caller: CallerDep) -> TaskOut:
     with database.transaction() as session:
         return TaskOut.model_validate(service.add_task(session, caller, model=name, **body.model_dump()))
+
+
+@router.patch("/models/{name}/tasks/{task}")
+def edit_task(name: str, task: str, body: TaskEdit, database: DatabaseDep, caller: CallerDep) -> TaskOut:
+    changes = body.model_dump(exclude_unset=True)
+    with database.transaction() as session:
+        return TaskOut.model_validate(service.edit_task(session, caller, name, task, changes))

@@ -14,6 +14,9 @@ class TaskOut(Schema):
     margin: float | None
     holdout: float
     suite_open: bool
+    group: str | None
+    weight: float
+    protected: bool
     created_at: Time
 
 
@@ -38,3 +41,16 @@ class TaskIn(Body):
     margin: Annotated[float | None, Field(gt=0, lt=1)] = None
     holdout: Annotated[float, Field(ge=0, le=0.9)] = 0.2
     description: str = ""
+    group: str | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    protected: bool = False
+
+
+class TaskEdit(Body):
+    """What is left out stays as it is."""
+
+    margin: Annotated[float | None, Field(gt=0, lt=1)] = None
+    description: str = ""
+    group: str | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    protected: bool = False

@@ -1,6 +1,8 @@
 """Models and tasks: what there is to keep current. Every stage may look here."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,15 +10,16 @@ from sqlalchemy.orm import Session
 from clm.audit.service import append as audit
 from clm.catalog.tables import Model, Task
 from clm.core.caller import Caller
-from clm.core.clock import now
+from clm.core.clock import iso, now
 from clm.core.events import publish
 from clm.core.ids import new_id
-from clm.errors import Conflict, InvalidInput, unknown_name
+from clm.errors import Conflict, InvalidInput, NotFound, unknown_name
 from clm.policies import ModelPolicy
 from clm.records import Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METRICS: tuple[Metric, ...] = ("exact_match", "token_f1", "perplexity")
+EDITABLE = ("margin", "description", "group", "weight", "protected")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -90,45 +93,113 @@ def add_task(
     margin: float | None = None,
     holdout: float = 0.2,
     description: str = "",
+    group: str | None = None,
+    weight: float = 1.0,
+    protected: bool = False,
 ) -> Task:
+    """A name that was removed comes back with what is said now; its data and its history are still there."""
     get_model(session, model)
     check_name("task", name)
     if metric not in METRICS:
         raise unknown_name("metric", metric, list(METRICS))
-    if margin is not None and not 0 < margin < 1:
-        raise InvalidInput(f"The margin is a loss in score points between 0 and 1, such as 0.05; got {margin}.")
     if not 0 <= holdout <= 0.9:
         raise InvalidInput(f"The held-out share lies between 0 and 0.9; got {holdout}.", field="holdout")
-    if any(task.name == name for task in list_tasks(session, model)):
+    said = {"margin": margin, "description": description, "group": group, "weight": weight, "protected": protected}
+    _check_fields(said)
+    known = next((task for task in list_tasks(session, model, removed=True) if task.name == name), None)
+    if known is not None and known.removed_at is None:
         raise Conflict(f"Model {model!r} has a task named {name!r} already.")
-    task = Task(
-        id=new_id("tsk"),
-        model=model,
-        name=name,
-        description=description,
-        metric=metric,
-        margin=margin,
-        holdout=holdout,
-        suite_open=True,
-        created_at=now(),
-    )
+    task = known or Task(id=new_id("tsk"), model=model, name=name, suite_open=True, created_at=now())
+    task.metric, task.holdout, task.removed_at = metric, holdout, None
+    _set_fields(task, said)
     session.add(task)
-    audit(session, caller, "task.add", "task", f"{model}/{name}", after={"metric": metric, "margin": margin})
+    audit(session, caller, "task.add", "task", f"{model}/{name}", after={"metric": metric, **_shown(task)})
     publish(session, "task", f"{model}/{name}", 1)
     return task
 
 
-def list_tasks(session: Session, model: str) -> list[Task]:
-    return list(session.scalars(select(Task).where(Task.model == model).order_by(Task.created_at, Task.name)))
+def edit_task(session: Session, caller: Caller, model: str, name: str, changes: Mapping[str, Any]) -> Task:
+    """Changes some of `EDITABLE`. Raises InvalidInput for a protected task whose margin would get wider."""
+    task = get_task(session, model, name)
+    unknown = sorted(set(changes) - set(EDITABLE))
+    if unknown or not changes:
+        raise InvalidInput(
+            f"Say what to change about task {name!r}: {', '.join(EDITABLE)}.", field="".join(unknown[:1])
+        )
+    _check_fields(changes)
+    before = _shown(task)
+    if task.protected and "margin" in changes:
+        usual = policy_of(get_model(session, model)).gate.margin
+        held, asked = task.margin or usual, changes["margin"] or usual
+        if asked > held:
+            raise InvalidInput(
+                f"Task {name!r} is protected: its margin stays at {held:g} or below. Take the protection away first "
+                f"(`clm task edit {name} --no-protected`), and then widen it.",
+                field="margin",
+            )
+    _set_fields(task, changes)
+    audit(session, caller, "task.edit", "task", f"{model}/{name}", before=before, after=_shown(task))
+    publish(session, "task", f"{model}/{name}")
+    return task
+
+
+def check_removable(session: Session, model: str, name: str, *, force: bool = False) -> Task:
+    """The task. Raises Conflict where it is protected, unless forced."""
+    task = get_task(session, model, name)
+    if task.protected and not force:
+        raise Conflict(
+            f"Task {name!r} of model {model!r} is protected and is not removed. Say --force if you mean it, or take "
+            f"the protection away: clm task edit {name} --no-protected."
+        )
+    return task
+
+
+def mark_removed(session: Session, caller: Caller, model: str, name: str) -> None:
+    """Hides a task that no longer serves; rows, suite, scores and audit stay. Again: nothing happens."""
+    task = next(t for t in list_tasks(session, model, removed=True) if t.name == name)
+    if task.removed_at is None:
+        task.removed_at = now()
+        audit(session, caller, "task.remove", "task", f"{model}/{name}", before=_shown(task))
+        publish(session, "task", f"{model}/{name}")
+
+
+def list_tasks(session: Session, model: str, *, removed: bool = False) -> list[Task]:
+    """In the order in which they were added; `removed`: also those that were taken away."""
+    query = select(Task).where(Task.model == model).order_by(Task.created_at, Task.name)
+    return list(session.scalars(query if removed else query.where(Task.removed_at.is_(None))))
 
 
 def get_task(session: Session, model: str, name: str) -> Task:
     get_model(session, model)
-    tasks = list_tasks(session, model)
+    tasks = list_tasks(session, model, removed=True)
     for task in tasks:
-        if task.name == name:
+        if task.name == name and task.removed_at is None:
             return task
-    raise unknown_name(f"task of model {model!r}", name, [t.name for t in tasks])
+        if task.name == name and task.removed_at is not None:
+            at = iso(task.removed_at)[:10]
+            raise NotFound(
+                f"Task {name!r} of model {model!r} was removed on {at}. `clm task add {name}` brings it back."
+            )
+    raise unknown_name(f"task of model {model!r}", name, [t.name for t in tasks if t.removed_at is None])
+
+
+def _check_fields(said: Mapping[str, Any]) -> None:
+    margin, weight, group = said.get("margin"), said.get("weight", 1.0), said.get("group")
+    if margin is not None and not 0 < margin < 1:
+        raise InvalidInput(f"The margin is a loss in score points between 0 and 1, such as 0.05; got {margin}.")
+    if not 0 < weight <= 1000:  # NaN fails this too
+        raise InvalidInput(f"A task's weight lies above 0 and at 1000 or below; got {weight}.", field="weight")
+    if group:
+        check_name("group", group)
+
+
+def _set_fields(task: Task, said: Mapping[str, Any]) -> None:
+    for field, value in said.items():
+        setattr(task, field, (value or None) if field == "group" else value)
+
+
+def _shown(task: Task) -> dict[str, Any]:
+    return {field: getattr(task, field) for field in EDITABLE if field != "description"}
 
 
 def close_suite(session: Session, model: str, name: str) -> None:

@@ -35,4 +35,8 @@ class Task(Base):
     margin: Mapped[float | None]  # None: the model policy's
     holdout: Mapped[float]  # share of the rows before the first update that goes into the suite by itself
     suite_open: Mapped[bool] = mapped_column(default=True)  # the first update's snapshot closes it
+    group: Mapped[str | None]  # tasks of a group share an adapter where the strategy is `joint`
+    weight: Mapped[float] = mapped_column(default=1.0)  # > 0, in averages over tasks
+    protected: Mapped[bool] = mapped_column(default=False)  # any shown loss fails; not removed without force
+    removed_at: Mapped[datetime | None]  # set once the release without its expert serves; its history stays
     created_at: Mapped[datetime]

@@ -82,7 +82,7 @@ def _store(
     lines: list[int] = []
 
     def wanted() -> Iterator[Record]:
-        for row in _records(body, delivery):
+        for row in read(body, delivery):
             loaded.received += counts_rows
             if isinstance(row, Refusal):
                 if counts_rows:
@@ -109,7 +109,8 @@ def _is_held_out(record: Record, delivery: Delivery) -> bool:
     return delivery.suite or int(record.prompt_hash[:8], 16) / 2**32 < delivery.holdout
 
 
-def _records(body: Path, delivery: Delivery) -> Iterator[tuple[int, Record] | Refusal]:
+def read(body: Path, delivery: Delivery) -> Iterator[tuple[int, Record] | Refusal]:
+    """Line and record of each good row, and what is wrong with the others."""
     for row in READERS[delivery.format](body, delivery.max_line_bytes):
         yield _record(row, delivery) if isinstance(row, Row) else _storable(row)
 

@@ -23,6 +23,7 @@ def describe(
     trained = candidate.trained
     return {
         "task": trained.task,
+        "kind": "learn" if trained.task in trained.composition.experts else "remove",
         "parent": champion.release_id,
         "snapshot": asdict(snapshot),
         "mixture": _numbers(candidate.mixture),
@@ -48,7 +49,7 @@ def bundle_spec(
     policy: ModelPolicy,
     lineage: Json,
 ) -> BundleSpec:
-    """The champion's experts with the candidate's added or put in place of its older self."""
+    """The champion's experts with the candidate's added, put in place of its older self, or taken out."""
     trained = candidate.trained
     own: dict[str, Any] = {
         "snapshot": lineage["snapshot"],
@@ -60,23 +61,27 @@ def bundle_spec(
         **({"repair": lineage["repair"]} if "repair" in lineage else {}),
     }
     router = trained.composition.router_hash
+    kept = trained.composition.experts
+    made_before = read_lineage(paths.releases / champion.release_id)
     return BundleSpec(
         model=model.name,
         base_reference=model.base_reference,
         base_hash=champion.base_hash,
         base_path=paths.bases / champion.base_hash,
         experts={
-            **{name: path for name, (_, path) in champion.experts.items()},
-            trained.task: paths.experts / trained.expert_hash,
+            name: paths.experts / trained.expert_hash if name == trained.task else champion.experts[name][1]
+            for name in kept
         },
         features={
-            **{name: path for name, (_, path) in champion.features.items()},
-            trained.task: paths.features / f"{trained.features_hash}.safetensors",
+            name: paths.features / f"{trained.features_hash}.safetensors"
+            if name == trained.task
+            else champion.features[name][1]
+            for name in kept
         },
         router=paths.routers / router if router else None,
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
-        expert_lineage={**read_lineage(paths.releases / champion.release_id), trained.task: own},
+        expert_lineage={name: own if name == trained.task else made_before[name] for name in kept},
     )
 
 

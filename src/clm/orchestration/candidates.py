@@ -4,16 +4,19 @@ The stages use these once per update, `clm.orchestration.repair` as often as it 
 folder: a job that had ended returns what it made, one that was cut off goes on.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clm.catalog import service as catalog
 from clm.core.database import Database
+from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
 from clm.orchestration import jobs, service
+from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
 from clm.records import Composition, Evaluation, GateVerdict, Json, Mixture, Snapshot, TaskScore, Trained
 from clm.registry import bundle as bundles
@@ -31,6 +34,7 @@ class Context:
     policy: ModelPolicy
     champion: bundles.BundlePaths  # the one that the snapshot stage saw
     folder: Path
+    removes: bool = False  # the update takes the task's expert out, and trains nothing
 
 
 class Candidates:
@@ -49,10 +53,13 @@ class Candidates:
             raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
         champion = bundles.load_bundle(self._paths.releases / update.champion, self._paths.keys)
         policy = ModelPolicy.model_validate(update.policy)
-        return Context(update_id, update.model, update.task, policy, champion, self._paths.updates / update_id)
+        folder = self._paths.updates / update_id
+        return Context(update_id, update.model, update.task, policy, champion, folder, update.kind == "remove")
 
     def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
         """The task's rows that its champion's expert did not see yet, and `replay_share` of older ones for each."""
+        if at.removes:
+            return Mixture(at.task, "", 0, 0, 0, sha256_json([]), ())
         lineage = bundles.read_lineage(self._paths.releases / at.champion.release_id).get(at.task)
         return self._store.build_mixture(
             snapshot,
@@ -64,6 +71,8 @@ class Candidates:
         )
 
     def train(self, at: Context, mixture: Mixture, folder: Path) -> Trained:
+        if at.removes:
+            return self._without(at, folder)
         champion, task = at.champion, at.task
         start = champion.experts.get(task)
         job = {
@@ -95,6 +104,16 @@ class Candidates:
             transfer=made["transfer"],
         )
 
+    def _without(self, at: Context, folder: Path) -> Trained:
+        """The champion without the task: the other experts as they are, and a router over their stored features."""
+        check_removal(at.champion, at.task)
+        job = refit_job(self._settings, at.champion, at.policy.training.seed, without=at.task)
+        began = time.monotonic()
+        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.refit", job, at.folder)
+        kept = {name: expert for name, (expert, _) in at.champion.experts.items() if name != at.task}
+        composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made["router_hash"])
+        return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0)
+
     def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:
         champion, task = at.champion, at.task
         learnt = set(trained.composition.experts)
@@ -102,19 +121,19 @@ class Candidates:
         if missing:
             raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
         with self._database.read() as session:
-            tasks = catalog.list_tasks(session, snapshot.model)
+            tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         job = {
             "base": str(self._paths.bases / champion.base_hash),
             "base_hash": champion.base_hash,
             "compositions": {
-                "champion": _as_job(
+                "champion": composition_job(
                     champion.composition, where, router=champion.router[1] if champion.router else None
                 ),
-                "candidate": _as_job(
+                "candidate": composition_job(
                     trained.composition,
-                    where | {task: self._paths.experts / trained.expert_hash},
+                    where if at.removes else where | {task: self._paths.experts / trained.expert_hash},
                     router=self._paths.routers / router if router else None,
                 ),
             },
@@ -136,7 +155,7 @@ class Candidates:
     def judge(self, at: Context, evaluations: dict[str, Evaluation]) -> GateVerdict:
         policy = at.policy.gate
         with self._database.read() as session:
-            margins = {t.name: t.margin or policy.margin for t in catalog.list_tasks(session, at.model)}
+            margins = {t.name: t.margin or policy.margin for t in catalog.list_tasks(session, at.model, removed=True)}
         return gate.judge(
             example_scores(Path(evaluations["candidate"].answers)),
             example_scores(Path(evaluations["champion"].answers)),
@@ -156,7 +175,7 @@ def scores_of(evaluations: dict[str, Evaluation]) -> Json:
     return {name: {t: s.score for t, s in e.scores.items()} for name, e in evaluations.items()}
 
 
-def _as_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
+def composition_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
     """A composition with the places of its parts, as the evaluation job reads it."""
     return {
         "experts": {name: {"hash": expert, "path": str(where[name])} for name, expert in composition.experts.items()},

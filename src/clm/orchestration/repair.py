@@ -31,6 +31,8 @@ class Repair:
         self._candidates = candidates
 
     def possible(self, at: Context, candidate: Judged) -> bool:
+        if at.removes:  # nothing was trained, so there is no way back to search and nothing to replay
+            return False
         return plan.worth_repairing(candidate.verdict) and self._next(at, []) is not None
 
     def run(self, at: Context, snapshot: Snapshot, candidate: Judged) -> Judged:

@@ -31,13 +31,18 @@ def create_update(
     trigger: str = "person",
     reason: str = "started by hand",
     rollout_kind: str | None = None,
+    kind: str = "learn",
 ) -> Update:
-    """Queues an update; the worker picks it up. One that waits for the same task already is a Conflict."""
+    """Queues an update; the worker picks it up. One that waits for the same task already is a Conflict.
+
+    `kind` "remove" makes a release without the task's expert; once that serves, the task is marked removed.
+    """
     row = get_model(session, model)
     get_task(session, model, task)
     waiting = session.scalar(select(Update).where(Update.model == model, Update.task == task, Update.state == "queued"))
     if waiting:
-        raise Conflict(f"Update {waiting.id} of task {task!r} is waiting to start already; it will take the new data.")
+        takes = "it will take the new data" if waiting.kind == kind == "learn" else "cancel it, or wait for its end"
+        raise Conflict(f"Update {waiting.id} of task {task!r} is waiting to start already; {takes}.")
     policy: dict[str, Any] = dict(row.policy)
     if rollout_kind:
         policy["rollout"] = {**policy["rollout"], "kind": rollout_kind}
@@ -45,6 +50,7 @@ def create_update(
         id=new_id("upd"),
         model=model,
         task=task,
+        kind=kind,
         state="queued",
         trigger=trigger,
         trigger_reason=reason,
@@ -54,7 +60,7 @@ def create_update(
     )
     session.add(update)
     audit(session, caller, "update.create", "update", update.id,
-          after={"model": model, "task": task, "trigger": trigger, "reason": reason})  # fmt: skip
+          after={"model": model, "task": task, "kind": kind, "trigger": trigger, "reason": reason})  # fmt: skip
     publish(session, "update", update.id, 1)
     return update
 

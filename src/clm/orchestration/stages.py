@@ -83,12 +83,18 @@ class Work:
         message = (
             f"{mixture.new_rows} new rows and {mixture.replay_rows} replayed; {mixture.held_out} kept out (suite)."
         )
+        if at.removes:
+            message = f"Task {at.task} is taken out: nothing is learnt, so no row is needed."
         return mixture, detail, message
 
     def train(self, update_id: str, mixture: Mixture) -> Done[Trained]:
         at = self._candidates.context(update_id)
         start = at.champion.experts.get(at.task)
         trained = self._candidates.train(at, mixture, at.folder / "train")
+        if at.removes:
+            kept = {"router": trained.composition.router_hash, "experts": sorted(trained.composition.experts)}
+            message = f"The router is fitted again without {at.task} in {trained.seconds:.0f} s; experts stay."
+            return trained, kept | {"removed": at.task, "seconds": round(trained.seconds, 1)}, message
         detail = {"expert": trained.expert_hash, "router": trained.composition.router_hash, "steps": trained.steps,
                   "tokens": trained.tokens, "seconds": round(trained.seconds, 1), "loss": trained.final_loss,
                   "started_from": start[0] if start else "fresh"}  # fmt: skip
@@ -171,7 +177,10 @@ class Work:
     def finish(self, update_id: str, state: str, sentence: str) -> str:
         """Ends an update whose stages are all done."""
         with self._database.transaction() as session:
-            service.finish(session, WORKER, service.get_update(session, update_id), state, sentence)
+            update = service.get_update(session, update_id)
+            service.finish(session, WORKER, update, state, sentence)
+            if update.kind == "remove" and state == "succeeded":
+                catalog.mark_removed(session, WORKER, update.model, update.task)
         return state
 
     def _await_rollout(self, update_id: str, rollout_id: str) -> tuple[str, str]:

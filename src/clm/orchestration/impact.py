@@ -1,0 +1,207 @@
+"""What adding or removing a task does to every other task, measured before anything is applied.
+
+Experts stay as they are; only the router is fitted again. So it is enough to route all suites anew and to answer the
+prompts whose route changed: the other answers are known. A task that has no expert yet is answered by the base
+meanwhile, so the scores of others that lose prompts to it are what they lose at most before it is learnt.
+"""
+
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from clm.catalog import service as catalog
+from clm.core.clock import now
+from clm.core.database import Database
+from clm.core.hashing import canonical_json
+from clm.deployment import repository as deployments
+from clm.errors import InvalidInput
+from clm.ingest.batch import Delivery, read
+from clm.ingest.reading import format_of
+from clm.orchestration import jobs
+from clm.orchestration.candidates import composition_job
+from clm.orchestration.removal import check_removal, refit_job
+from clm.records import BASE, Composition, Record, Refusal, Snapshot
+from clm.registry import bundle as bundles
+from clm.settings import Settings
+from clm.store.store import Store
+
+HELD_BACK = 0.2  # of a file's rows: routed, not fitted on
+FEWEST_ROWS = 5
+
+Role = Literal["other", "new", "removed"]
+Routes = dict[str, int]  # who answers (a task, or BASE) -> prompts
+
+
+@dataclass(frozen=True)
+class TaskImpact:
+    task: str
+    role: Role
+    n: int
+    before: float
+    after: float | None  # None: the task is not learnt yet
+    answered_before: Routes
+    answered_after: Routes
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.after is None else self.after - self.before
+
+    @property
+    def strays_before(self) -> int:
+        """Prompts that another than the task's own expert answers; for a new task, than the base."""
+        return self.n - self.answered_before.get(BASE if self.role == "new" else self.task, 0)
+
+    @property
+    def strays_after(self) -> int:
+        return self.n - self.answered_after.get(BASE if self.role == "removed" else self.task, 0)
+
+
+@dataclass(frozen=True)
+class Impact:
+    model: str
+    task: str
+    change: Literal["add", "remove"]
+    release: str  # the champion that it was measured on
+    router_hash: str
+    tasks: tuple[TaskImpact, ...]  # others first, then the task itself
+
+
+def measure(
+    settings: Settings,
+    database: Database,
+    model: str,
+    task: str,
+    *,
+    removal: bool,
+    file: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Impact:
+    """The impact on the model as it serves now. `file`: rows for a task that the model has none of yet.
+
+    Raises NotFound or InvalidInput where the question makes no sense, and what the jobs raise.
+    """
+    with database.read() as session:
+        row = catalog.get_model(session, model)
+        if file is None:
+            catalog.get_task(session, model, task)
+        metrics = {t.name: t.metric for t in catalog.list_tasks(session, model, removed=True)}
+        release_id = deployments.get_deployment(session, model).champion
+    policy = catalog.policy_of(row)
+    champion = bundles.load_bundle(settings.paths.releases / release_id, settings.paths.keys)
+    check_removal(champion, task) if removal else _check_addition(champion, task, file)
+    store = Store(settings.paths.data)
+    snapshot = store.snapshot(model)
+    with tempfile.TemporaryDirectory(dir=settings.paths.updates, prefix="impact-") as temporary:
+        folder = Path(temporary)
+        suites = store.write_suites(snapshot, folder / "suites.parquet", tasks=sorted({*champion.experts, task}))
+        rows: dict[str, str] = {}
+        if not removal:
+            rows[task] = str(_rows_of(settings, store, snapshot, task, file, suites, folder))
+        tell("Fitting the router")
+        refit = refit_job(settings, champion, policy.training.seed, without=task) | {"rows": rows}
+        made = jobs.run_alone(folder / "refit", "clm.training.refit", refit, tell)
+        tell("Asking every task's suite")
+        experts = {name: expert for name, (expert, _) in champion.experts.items() if name != task}
+        after = Composition(champion.base_hash, experts, made["router_hash"])
+        where = {name: path for name, (_, path) in champion.experts.items()}
+        job = {
+            "base": str(settings.paths.bases / champion.base_hash),
+            "base_hash": champion.base_hash,
+            "compositions": {
+                "before": composition_job(champion.composition, where, champion.router[1] if champion.router else None),
+                "after": composition_job(after, where, Path(made["router_path"])),
+            },
+            "suites": str(suites),
+            "metrics": {name: metrics.get(name, "exact_match") for name in (*champion.experts, task)},
+            "max_new_tokens": policy.generation.max_new_tokens,
+            "answers_dir": str(settings.paths.answers),
+            "threads": settings.threads,
+        }
+        scores = jobs.run_alone(folder / "evaluate", "clm.evaluation.job", job, tell)
+        tasks = _impacts(scores, task, "removed" if removal else "new")
+    return Impact(model, task, "remove" if removal else "add", release_id, made["router_hash"], tasks)
+
+
+def _check_addition(champion: bundles.BundlePaths, task: str, file: Path | None) -> None:
+    catalog.check_name("task", task)
+    if task in champion.experts:
+        raise InvalidInput(
+            f"Task {task!r} is learnt already, so it can't be added. `clm update start {task}` refreshes it"
+            + ("; leave --add out." if file else "."),
+            field="task",
+        )
+
+
+def _rows_of(
+    settings: Settings, store: Store, snapshot: Snapshot, task: str, file: Path | None, suites: Path, folder: Path
+) -> Path:
+    """A mixture of the new task's rows: those that it has, or a file's, of which some go into the suites."""
+    mixture = folder / "mixture.parquet"
+    if file is None:
+        store.build_mixture(snapshot, task, since=None, replay_share=0, seed=0, out=mixture)
+        return mixture
+    records = _records(settings, snapshot.model, task, file)
+    random.Random(0).shuffle(records)
+    held_back = max(1, round(HELD_BACK * len(records)))
+    pl.DataFrame([_plain(r) for r in records[held_back:]]).write_parquet(mixture)
+    known = pl.read_parquet(suites).filter(pl.col("task") != task)
+    asked = pl.DataFrame([_plain(r) | {"example_id": r.record_id} for r in records[:held_back]])
+    pl.concat([known, asked.select(known.columns)]).write_parquet(suites)
+    return mixture
+
+
+def _records(settings: Settings, model: str, task: str, file: Path) -> list[Record]:
+    delivery = Delivery(
+        batch_id="impact", model=model, task=task, source="impact", suite=False, holdout=0.0, sealed=False,
+        format=format_of(file, format=None, file_name=file.name, content_type=None), arrived=now(),
+        max_line_bytes=settings.max_line_bytes,
+    )  # fmt: skip
+    found = [row if isinstance(row, Refusal) else row[1] for row in read(file, delivery)]
+    records = {r.content_hash: r for r in found if isinstance(r, Record)}
+    if len(records) < FEWEST_ROWS:
+        refused = next((r for r in found if isinstance(r, Refusal)), None)
+        why = f" Line {refused.line}, {refused.field or 'the row'}: {refused.reason}." if refused else ""
+        raise InvalidInput(
+            f"{file.name} has {len(records)} rows that can be used; at least {FEWEST_ROWS} are needed.{why}"
+        )
+    return list(records.values())
+
+
+def _plain(record: Record) -> dict[str, str]:
+    return {
+        "record_id": record.record_id, "task": record.task, "shape": record.shape,
+        "content": canonical_json(record.content), "prompt_hash": record.prompt_hash,
+        "content_hash": record.content_hash,
+    }  # fmt: skip
+
+
+def _impacts(scores: dict[str, Any], task: str, role: Role) -> tuple[TaskImpact, ...]:
+    before, after = scores["before"], scores["after"]
+    routes = {name: _routes(Path(scores[name]["answers"])) for name in ("before", "after")}
+    found = [
+        TaskImpact(
+            task=name,
+            role=role if name == task else "other",
+            n=score["n"],
+            before=score["score"],
+            after=None if name == task and role == "new" else after["scores"][name]["score"],
+            answered_before=routes["before"][name],
+            answered_after=routes["after"][name],
+        )
+        for name, score in before["scores"].items()
+    ]
+    return tuple(sorted(found, key=lambda impact: (impact.role != "other", impact.task)))
+
+
+def _routes(answers: Path) -> dict[str, Routes]:
+    """Who answered whose prompts, from an answers file."""
+    found: dict[str, Routes] = {}
+    counted = pl.read_parquet(answers, columns=["task", "routed"]).group_by("task", "routed").len()
+    for task, routed, n in counted.sort("task", "routed").iter_rows():
+        found.setdefault(task, {})[routed] = n
+    return found

@@ -1,0 +1,36 @@
+"""Taking a task's expert out of a model: what must hold, and what the router is fitted on again."""
+
+from typing import Any
+
+from clm.errors import InvalidInput
+from clm.registry.bundle import BundlePaths
+from clm.settings import Settings
+
+
+def check_removal(champion: BundlePaths, task: str) -> None:
+    """Raises InvalidInput where the champion can't do without the task, or has never learnt it."""
+    if task not in champion.experts:
+        known = ", ".join(sorted(champion.experts)) or "none"
+        raise InvalidInput(
+            f"Task {task!r} has no expert in the release that serves, which knows: {known}.", field="task"
+        )
+    if len(champion.experts) == 1:
+        raise InvalidInput(
+            f"Task {task!r} is the only one that the model has learnt: without it the base is left alone. To go back "
+            "to the base, use `clm rollback --to v1`.",
+            field="task",
+        )
+
+
+def refit_job(settings: Settings, champion: BundlePaths, seed: int, without: str) -> dict[str, Any]:
+    """The router over the champion's tasks but one, as `clm.training.refit` reads it."""
+    return {
+        "base": str(settings.paths.bases / champion.base_hash),
+        "base_hash": champion.base_hash,
+        "features": {name: str(path) for name, (_, path) in champion.features.items() if name != without},
+        "rows": {},
+        "seed": seed,
+        "features_dir": str(settings.paths.features),
+        "routers_dir": str(settings.paths.routers),
+        "threads": settings.threads,
+    }
