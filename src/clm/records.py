@@ -106,6 +106,7 @@ class Mixture:
     answers: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # [new, replayed] of each, where few
     memory_policy: str | None = None
     memory_rows: int | None = None  # of this task that may be replayed; None: no memory yet, so all old rows may
+    memory_budget: float = 1.0  # share of the memory policy's budget for the memory after this update
     left_out: tuple[str, ...] = ()  # rows that the task's training has not seen, because their batches are held
 
 
