@@ -7,7 +7,7 @@ from typing import Any
 from clm import __version__
 from clm.catalog.tables import Model
 from clm.policies import ModelPolicy
-from clm.records import Json, Judged, Mixture, Snapshot
+from clm.records import Json, Judged, Memory, Mixture, Snapshot
 from clm.registry.bundle import BundlePaths, BundleSpec, read_lineage
 from clm.settings import Paths
 
@@ -48,6 +48,7 @@ def bundle_spec(
     candidate: Judged,
     policy: ModelPolicy,
     lineage: Json,
+    memory: Memory | None = None,
 ) -> BundleSpec:
     """The champion's experts with the candidate's added, put in place of its older self, or taken out."""
     trained = candidate.trained
@@ -58,6 +59,7 @@ def bundle_spec(
         "parent_release": champion.release_id,
         "training": lineage["training"],
         "base_hash": champion.base_hash,
+        **({"memory": asdict(memory)} if memory else {}),
         **({"repair": lineage["repair"]} if "repair" in lineage else {}),
     }
     router = trained.composition.router_hash
@@ -91,4 +93,8 @@ def _numbers(mixture: Mixture) -> Json:
         "new_rows": mixture.new_rows,
         "replay_rows": mixture.replay_rows,
         "held_out": mixture.held_out,
+        "replayed": mixture.replayed,
+        "memory_policy": mixture.memory_policy,
+        "memory_rows": mixture.memory_rows,
+        "left_out": list(mixture.left_out),
     }

@@ -5,7 +5,7 @@ folder: a job that had ended returns what it made, one that was cut off goes on.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,24 @@ from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
-from clm.orchestration import jobs, service
+from clm.orchestration import jobs, replaying, service
 from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
-from clm.records import Composition, Evaluation, GateVerdict, Json, Mixture, Snapshot, TaskScore, Trained
+from clm.records import (
+    Composition,
+    Evaluation,
+    GateVerdict,
+    Json,
+    Judged,
+    Memory,
+    Mixture,
+    Snapshot,
+    TaskScore,
+    Trained,
+)
 from clm.registry import bundle as bundles
 from clm.settings import Settings
+from clm.store.memory import by_name
 from clm.store.store import Store
 
 
@@ -57,18 +69,23 @@ class Candidates:
         return Context(update_id, update.model, update.task, policy, champion, folder, update.kind == "remove")
 
     def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
-        """The task's rows that its champion's expert did not see yet, and `replay_share` of older ones for each."""
+        """The task's rows that its champion's expert did not see yet, and `replay_share` remembered ones for each."""
         if at.removes:
             return Mixture(at.task, "", 0, 0, 0, sha256_json([]), ())
-        lineage = bundles.read_lineage(self._paths.releases / at.champion.release_id).get(at.task)
-        return self._store.build_mixture(
+        with self._database.read() as session:
+            past = replaying.past_of(session, self._paths, at.model, at.champion.release_id)
+        lineage = past.lineage.get(at.task)
+        share, recall = replaying.recall(past, at.task, at.policy, replay_share, self._paths.memories)
+        mixture = self._store.build_mixture(
             snapshot,
             at.task,
             since=lineage["snapshot"]["tables"]["records"] if lineage else None,
-            replay_share=replay_share,
+            replay_share=share,
             seed=at.policy.training.seed,
             out=out,
+            recall=recall,
         )
+        return replace(mixture, memory_budget=replaying.budget(past, at.task, at.policy))
 
     def train(self, at: Context, mixture: Mixture, folder: Path) -> Trained:
         if at.removes:
@@ -86,6 +103,7 @@ class Candidates:
             "transfer_from": {name: str(path) for name, (_, path) in champion.experts.items() if name != task},
             "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
             "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
+            "memory_needs": by_name(at.policy.memory.policy).needs,
             "experts_dir": str(self._paths.experts),
             "features_dir": str(self._paths.features),
             "routers_dir": str(self._paths.routers),
@@ -101,6 +119,7 @@ class Candidates:
             tokens=made["tokens"],
             seconds=made["seconds"],
             final_loss=made["final_loss"],
+            described=made.get("described"),
             transfer=made["transfer"],
         )
 
@@ -151,6 +170,15 @@ class Candidates:
             )
             for name, composition in compositions.items()
         }
+
+    def remember(self, at: Context, snapshot: Snapshot, candidate: Judged) -> Memory | None:
+        """What of the task can be replayed from now on; None where the task was removed."""
+        if at.removes:
+            return None
+        described = candidate.trained.described
+        return replaying.remember(
+            self._store, self._paths, at.champion.release_id, snapshot, candidate.mixture, at.policy, described
+        )
 
     def judge(self, at: Context, evaluations: dict[str, Evaluation]) -> GateVerdict:
         policy = at.policy.gate

@@ -18,6 +18,7 @@ from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.errors import TamperedArtifact
 from clm.evaluation import repository as ledger
+from clm.ingest import holding
 from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates, scores_of
@@ -79,10 +80,12 @@ class Work:
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         at = self._candidates.context(update_id)
         mixture = self._candidates.mix(at, snapshot, at.policy.training.replay_share, at.folder / "mixture.parquet")
-        detail = {"new": mixture.new_rows, "replay": mixture.replay_rows, "held_out": mixture.held_out}
-        message = (
-            f"{mixture.new_rows} new rows and {mixture.replay_rows} replayed; {mixture.held_out} kept out (suite)."
-        )
+        detail = {"new": mixture.new_rows, "replay": mixture.replay_rows, "held_out": mixture.held_out,
+                  "held": len(mixture.left_out), "replayed": mixture.replayed, "memory_policy": mixture.memory_policy,
+                  "memory_rows": mixture.memory_rows, "answers": mixture.answers}  # fmt: skip
+        held = f", {len(mixture.left_out)} held after a rejection" if mixture.left_out else ""
+        message = (f"{mixture.new_rows} new rows and {mixture.replay_rows} replayed; {mixture.held_out} kept out "
+                   f"(suite){held}.")  # fmt: skip
         if at.removes:
             message = f"Task {at.task} is taken out: nothing is learnt, so no row is needed."
         return mixture, detail, message
@@ -137,6 +140,9 @@ class Work:
             update = service.get_update(session, update_id)
             ledger.save_scores(session, update.model, update_id, None, candidate.evaluations["candidate"].scores)
             tries = f" {repair_plan.story(update.task, candidate.tries)}" if candidate.tries else ""
+            if state == "rejected":  # after an inconclusive gate nothing is known to be wrong with the rows
+                holding.hold(session, WORKER, update_id=update_id, model=update.model, task=update.task,
+                             batches=candidate.mixture.batches, reason=verdict.reason)  # fmt: skip
             service.finish(session, WORKER, update, state, verdict.reason + tries)
         log.write(self.folder(update_id), None, f"{state}; the champion stays.", "warning")
         return state
@@ -146,7 +152,8 @@ class Work:
         with self._database.read() as session:
             model = catalog.get_model(session, snapshot.model)
         lineage = describe(snapshot, candidate, at.policy, at.champion)
-        spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage)
+        memory = self._candidates.remember(at, snapshot, candidate)
+        spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage, memory)
         made = bundles.write_bundle(spec, self._paths.releases, self._paths.keys)
         if bundles.composition_of(made.manifest) != candidate.trained.composition:
             raise TamperedArtifact("What was bundled is not what was evaluated: an expert or the router was changed.")

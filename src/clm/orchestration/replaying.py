@@ -1,0 +1,158 @@
+"""What of the past an update learns again: memories that the champion pins, held batches, and the shares of both.
+
+A task's memory is made after each of its updates and named in its expert's lineage. A release from before there were
+memories has none: then all old rows of the updated task may be replayed, and of other tasks what they last learnt from.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from clm.deployment import repository as deployments
+from clm.evaluation import repository as scores
+from clm.evaluation.ledger import ReleaseFact, build_ledger
+from clm.ingest import holding
+from clm.policies import ModelPolicy
+from clm.records import Json, Memory, Mixture, Snapshot
+from clm.registry import bundle as bundles
+from clm.registry import service as registry
+from clm.settings import Paths
+from clm.store.memory import urgency
+from clm.store.memory_file import load_memory
+from clm.store.mixture import Recall
+from clm.store.store import Store
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a champion knows, and what must not be learnt from."""
+
+    lineage: Mapping[str, Json]  # of each task's expert
+    slipped: Mapping[str, float]  # per task: best score ever - score under the champion
+    held: Collection[str]  # batches
+
+
+def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
+    facts = [
+        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
+        for r in registry.list_releases(session, model)
+    ]
+    ledger = build_ledger(model, scores.ledger_rows(session, model), facts, champion)
+    slipped = {t.task: t.best - t.current for t in ledger.tasks if t.best is not None and t.current is not None}
+    return Past(bundles.read_lineage(paths.releases / champion), slipped, holding.left_out(session, model))
+
+
+def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: Path) -> tuple[float, Recall]:
+    """Replayed rows per new row, and what they are drawn from.
+
+    Of other tasks rows are replayed only where they share the adapter: as `share` says for `replay`, all that is
+    remembered for `joint`; never for `experts`.
+    """
+    options: dict[str, Any] = {chosen.name: chosen for chosen in policy.training.strategies}
+    others: list[str] = []
+    if "experts" not in options and options.keys() & {"replay", "joint"}:
+        others = sorted(past.lineage.keys() - {task})
+    if "replay" in options:
+        share = max(share, options["replay"].share)
+    if "joint" in options:
+        share = math.inf
+    own = past.lineage.get(task, {})
+    remembered = {other: _remembered(past.lineage[other], memories) for other in others}
+    if "memory" in own:
+        remembered[task] = _remembered(own, memories)
+    return share * (1 + _urgency(past, task, policy)), Recall(
+        policy=policy.memory.policy,
+        memories=remembered,
+        replay_tasks=others,
+        shares={name: 1 + _urgency(past, name, policy) for name in (task, *others)},
+        held=past.held,
+        unseen=own.get("mixture", {}).get("left_out", []),
+    )
+
+
+def budget(past: Past, task: str, policy: ModelPolicy) -> float:
+    """Share of the memory's budget that the task gets: by `feedback` from half to all of it."""
+    return (1 + _urgency(past, task, policy)) / 2 if policy.memory.policy == "feedback" else 1.0
+
+
+def remember(
+    store: Store,
+    paths: Paths,
+    champion: str,
+    snapshot: Snapshot,
+    mixture: Mixture,
+    policy: ModelPolicy,
+    described: str | None,
+) -> Memory:
+    """Makes the task's memory after an update: of the memory so far and the rows that were new."""
+    before = bundles.read_lineage(paths.releases / champion).get(mixture.task, {}).get("memory")
+    return store.make_memory(
+        snapshot,
+        mixture,
+        policy.memory,
+        before=before["hash"] if before else None,
+        budget=mixture.memory_budget,
+        seed=policy.training.seed,
+        folder=paths.memories,
+        described=Path(described) if described else None,
+    )
+
+
+def contents(session: Session, store: Store, paths: Paths, model: str, task: str | None = None) -> list[Json]:
+    """The memories that the model's champion pins, with their rows as they are now in the dataset."""
+    champion = deployments.get_deployment(session, model).champion
+    held = holding.left_out(session, model)
+    found: list[Json] = []
+    for name, made in bundles.read_lineage(paths.releases / champion).items():
+        if "memory" not in made or task not in (None, name):
+            continue
+        pinned = Memory(**made["memory"])
+        kept = load_memory(paths.memories, pinned.hash)
+        there = {row["record_id"]: row for row in store.remembered(model, name, set(kept.record_ids))}
+        rows = [there[record_id] for record_id in kept.record_ids if record_id in there]
+        rows = [row for row in rows if row["batch_id"] not in held]
+        found.append(
+            {
+                "task": name,
+                "policy": pinned.policy,
+                "rows": len(rows),
+                "most_rows": pinned.most_rows,
+                "bytes": sum(row["bytes"] for row in rows),
+                "most_bytes": pinned.most_bytes,
+                "left_out": pinned.rows - len(rows),  # erased, held out or held since
+                "memory": pinned.hash,
+                "contents": [
+                    {
+                        "record_id": row["record_id"],
+                        "answer": row["answer"],
+                        "score": kept.losses.get(row["record_id"]),
+                        "begins": _beginning(row["content"]),
+                    }
+                    for row in rows
+                ],
+            }
+        )
+    return found
+
+
+def _remembered(made: Json, memories: Path) -> Collection[str]:
+    if "memory" in made:
+        return frozenset(load_memory(memories, made["memory"]["hash"]).record_ids)
+    return frozenset(made["record_ids"])
+
+
+def _urgency(past: Past, task: str, policy: ModelPolicy) -> float:
+    """0 where the memory's policy does not go by what slips."""
+    if policy.memory.policy != "feedback":
+        return 0.0
+    return urgency(past.slipped.get(task, 0.0), policy.gate.margin)
+
+
+def _beginning(content: Json) -> str:
+    if "messages" in content:
+        return content["messages"][0]["content"][:60]
+    return str(content.get("prompt", content.get("text", "")))[:60]
