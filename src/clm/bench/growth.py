@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from clm.bench.bases import base_reference
-from clm.bench.memory import PeakOf
 from clm.bench.options import GrowthOptions
+from clm.bench.processes import PeakOf, cpu_seconds
 from clm.bench.progress import Progress
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
@@ -63,7 +63,10 @@ def run(options: GrowthOptions, progress: Progress) -> dict[str, Any]:
 
 
 def figures(measured: list[dict[str, Any]], compared: int) -> dict[str, Any]:
-    """Last against first, in all and by stage. Memory is the larger of the two jobs' peaks."""
+    """Last against first, in all and by stage. Memory is the larger of the two jobs' peaks.
+
+    Computing time is that of worker and jobs: unlike seconds it does not depend on what else the machine does.
+    """
     first, last = measured[:compared], measured[-compared:]
     stages = {
         stage: {"first": _median(first, stage, "stages"), "last": _median(last, stage, "stages")}
@@ -73,17 +76,23 @@ def figures(measured: list[dict[str, Any]], compared: int) -> dict[str, Any]:
     memory = statistics.median(peaks[-compared:]), statistics.median(peaks[:compared])
     return {
         "ratio": _median(last, "seconds") / _median(first, "seconds"),
-        "memory_ratio": memory[0] / memory[1] if memory[1] else None,
+        "cpu_ratio": _ratio(_median(last, "cpu_seconds"), _median(first, "cpu_seconds")),
+        "memory_ratio": _ratio(*memory),
         "stages": {name: {**pair, "more": pair["last"] - pair["first"]} for name, pair in stages.items()},
         "jobs": {
             job: {"first": _median(first, job, "memory_mb"), "last": _median(last, job, "memory_mb")}
             for job in measured[0]["memory_mb"]
         },
         "seconds": [each["seconds"] for each in measured],
+        "cpu_seconds": [each["cpu_seconds"] for each in measured],
         "memory_mb": peaks,
         "ingest_seconds": [each["ingest"] for each in measured],
         "states": [each["state"] for each in measured],
     }
+
+
+def _ratio(last: float, first: float) -> float | None:
+    return last / first if first else None
 
 
 def _median(measured: list[dict[str, Any]], key: str, within: str | None = None) -> float:
@@ -132,12 +141,17 @@ class Installation:
         with self._database.transaction() as session:
             update_id = updates.create_update(session, BENCH, model=MODEL, task=task).id
         peak = PeakOf(self.settings.home, JOBS)
+        computed = self._cpu_seconds()
         update = self._wait(update_id, peak)
         with self._database.read() as session:
             stages = updates.stages_of(session, update_id)
             taken = {s.name: _seconds(s.started_at, s.finished_at) for s in stages if s.finished_at}
         return {"seconds": _seconds(update.started_at, update.finished_at), "stages": taken, "ingest": ingested,
-                "memory_mb": peak.megabytes, "state": update.state}  # fmt: skip
+                "cpu_seconds": self._cpu_seconds() - computed, "memory_mb": peak.megabytes, "state": update.state}  # fmt: skip
+
+    def _cpu_seconds(self) -> float:
+        """Of the worker and its ended jobs; 0 where the system does not tell."""
+        return (cpu_seconds(self._worker.pid) if self._worker else None) or 0.0
 
     def _take(self, task: str, rows: list[dict[str, str]], *, suite: bool) -> None:
         file = self.settings.home / "rows.jsonl"
