@@ -1,13 +1,17 @@
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clm.cli.context import here
 from clm.cli.data import Model, ingest_file, report
-from clm.cli.output import Format, Output, show_rows
+from clm.cli.output import Format, Output, show, show_rows
+
+if TYPE_CHECKING:
+    from clm.orchestration.impact import Impact
 
 app = typer.Typer(help="Tasks: what a model must be able to do and never lose.", no_args_is_help=True)
+Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapter under the strategy `joint`.")]
 
 
 @app.command()
@@ -21,6 +25,9 @@ def add(
         float, typer.Option(help="Share of the rows before the first update that is held out by itself.")
     ] = 0.2,
     description: str = "",
+    group: Group = None,
+    weight: Annotated[float, typer.Option(help="In averages over tasks; above 0.")] = 1.0,
+    protected: Annotated[bool, typer.Option("--protected", help="Any shown loss fails an update.")] = False,
 ) -> None:
     """Add a task. With --suite nothing else is held out; without, a share of its first rows is."""
     from clm.catalog import service
@@ -28,8 +35,10 @@ def add(
     model = here.model(model)
     with here.database.transaction() as session:
         service.add_task(session, here.caller, model=model, name=name, metric=metric,  # pyright: ignore[reportArgumentType]
-                         margin=margin, holdout=0.0 if suite else holdout, description=description)  # fmt: skip
-    typer.echo(f"Task {name} of {model} is there.")
+                         margin=margin, holdout=0.0 if suite else holdout, description=description, group=group,
+                         weight=weight, protected=protected)  # fmt: skip
+    typer.echo(f"Task {name} of {model} is there. Its first update teaches it and fits the router; "
+               f"`clm task impact {name}` shows before what that does to the other tasks.")  # fmt: skip
     if suite:
         report(ingest_file(suite, model, name, suite=True, key=None), Format.table)
 
@@ -44,8 +53,113 @@ def list_(model: Model = None, output: Output = Format.table) -> None:
     with here.database.read() as session:
         rows: list[dict[str, Any]] = [
             {"name": t.name, "metric": t.metric, "margin": t.margin, "rows": snapshot.counts.get(t.name, 0),
-             "suite": snapshot.suites.get(t.name, 0)}
+             "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected}
             for t in service.list_tasks(session, model)
         ]  # fmt: skip
-    columns = {"name": "TASK", "metric": "METRIC", "margin": "MARGIN", "rows": "TRAINING ROWS", "suite": "SUITE"}
+    columns = {"name": "TASK", "metric": "METRIC", "margin": "MARGIN", "rows": "TRAINING ROWS", "suite": "SUITE",
+               "group": "GROUP", "weight": "WEIGHT", "protected": "PROTECTED"}  # fmt: skip
     show_rows(rows, output, columns, "No task yet. `clm task add NAME` adds one.")
+
+
+@app.command()
+def edit(
+    name: str,
+    model: Model = None,
+    margin: Annotated[float | None, typer.Option(help="Tolerated loss in score points.")] = None,
+    group: Group = None,
+    weight: Annotated[float | None, typer.Option(help="In averages over tasks; above 0.")] = None,
+    protected: Annotated[bool | None, typer.Option("--protected/--no-protected")] = None,
+    description: str | None = None,
+) -> None:
+    """Change what is said of a task. --group "" takes it out of its group."""
+    from clm.catalog import service
+
+    said = {"margin": margin, "group": group, "weight": weight, "protected": protected, "description": description}
+    changes = {field: value for field, value in said.items() if value is not None}
+    with here.database.transaction() as session:
+        service.edit_task(session, here.caller, here.model(model), name, changes)
+    typer.echo(f"Task {name}: {', '.join(changes)} changed.")
+
+
+@app.command()
+def impact(
+    task: str,
+    model: Model = None,
+    remove_: Annotated[bool, typer.Option("--remove", help="What taking its expert out would do.")] = False,
+    add_: Annotated[Path | None, typer.Option("--add", help="Rows of a task to come.", exists=True)] = None,
+    output: Output = Format.table,
+) -> None:
+    """Measure what adding the task (or removing it) does to every other task. Nothing is applied."""
+    from clm.errors import InvalidInput
+
+    if remove_ and add_:
+        raise InvalidInput("Ask for one thing: --remove, or --add FILE.")
+    _show_impact(_measure(here.model(model), task, removal=remove_, file=add_), output)
+
+
+@app.command()
+def remove(
+    task: str,
+    model: Model = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the impact.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also a protected task.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 2: the gate said no.")] = False,
+    rollout: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Take a task's expert out: shows the impact on the others, then makes, proves and rolls out a release without it.
+
+    The experts of the other tasks stay as they are, and so do the task's rows, scores and history.
+    """
+    from clm.catalog import service as catalog
+    from clm.cli.update import carry_on
+    from clm.deployment import repository as deployments
+    from clm.errors import unknown_name
+    from clm.orchestration import service
+    from clm.registry import service as registry
+
+    if rollout not in (None, "canary", "blue-green"):
+        raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
+    model = here.model(model)
+    with here.database.read() as session:
+        catalog.check_removable(session, model, task, force=force)
+        champion = registry.get(session, deployments.get_deployment(session, model).champion)
+    if task not in champion.composition.experts:
+        typer.echo(
+            f"Task {task} has no expert in v{champion.number}, which serves: no other task is touched.", err=True
+        )
+        if not dry_run and (yes or typer.confirm(f"Remove task {task} of {model}?", abort=True, err=True)):
+            with here.database.transaction() as session:
+                catalog.mark_removed(session, here.caller, model, task)
+            typer.echo(f"Task {task} of {model} is removed; its rows and history stay.")
+        return
+    _show_impact(_measure(model, task, removal=True, file=None), output)
+    if dry_run or not (yes or typer.confirm(f"Remove task {task} of {model}?", abort=True, err=True)):
+        return
+    with here.database.transaction() as session:
+        update = service.create_update(session, here.caller, model=model, task=task, kind="remove",
+                                       reason="task removed by hand", rollout_kind=rollout)  # fmt: skip
+    carry_on(update, wait=wait, output=output)
+
+
+def _measure(model: str, task: str, *, removal: bool, file: Path | None) -> "Impact":
+    from clm.orchestration.impact import measure
+
+    return measure(here.settings, here.database, model, task, removal=removal, file=file,
+                   tell=lambda sentence: typer.echo(f"{sentence} …", err=True))  # fmt: skip
+
+
+def _show_impact(found: "Impact", output: Format) -> None:
+    rows: list[dict[str, Any]] = [found_in.as_row() for found_in in found.tasks]
+
+    def table() -> None:
+        columns = {"task": "TASK", "role": "ROLE", "n": "SUITE", "before": "BEFORE", "after": "AFTER",
+                   "difference": "DIFFERENCE", "strays_before": "ASTRAY BEFORE", "strays_after": "ASTRAY AFTER"}  # fmt: skip
+        show_rows(rows, output, columns, "No task has a suite.")
+        for line in found.moves():
+            typer.echo(line)
+
+    value = {"model": found.model, "task": found.task, "change": found.change, "release": found.release,
+             "router": found.router_hash, "tasks": rows}  # fmt: skip
+    show(value, output, table)

@@ -10,6 +10,7 @@ from clm.cli.output import Format, Output, show_fields, show_rows
 
 if TYPE_CHECKING:
     from clm.orchestration.schemas import UpdateOut
+    from clm.orchestration.tables import Update
 
 app = typer.Typer(help="Updates: runs of the cycle.", no_args_is_help=True)
 EXIT_CODES = {"succeeded": 0, "rejected": 2, "inconclusive": 2, "rolled-back": 2}
@@ -24,7 +25,6 @@ def start(
     output: Output = Format.table,
 ) -> None:
     """Update the model with a task's new data."""
-    from clm.core.running import read_state
     from clm.errors import unknown_name
     from clm.orchestration import service
 
@@ -32,6 +32,13 @@ def start(
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
     with here.database.transaction() as session:
         update = service.create_update(session, here.caller, model=here.model(model), task=task, rollout_kind=rollout)
+    carry_on(update, wait=wait, output=output)
+
+
+def carry_on(update: "Update", *, wait: bool, output: Format) -> None:
+    """Says how a queued update goes on, or follows it to its end and exits with what came of it."""
+    from clm.core.running import read_state
+
     running = read_state(here.settings.paths) is not None
     if not wait:
         hint = "" if running else " It starts with `clm up`, which is not running."

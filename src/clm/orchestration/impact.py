@@ -8,7 +8,7 @@ meanwhile, so the scores of others that lose prompts to it are what they lose at
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from clm.ingest.reading import format_of
 from clm.orchestration import jobs
 from clm.orchestration.candidates import composition_job
 from clm.orchestration.removal import check_removal, refit_job
-from clm.records import BASE, Composition, Record, Refusal, Snapshot
+from clm.records import BASE, Composition, Json, Record, Refusal, Snapshot
 from clm.registry import bundle as bundles
 from clm.settings import Settings
 from clm.store.store import Store
@@ -60,6 +60,10 @@ class TaskImpact:
     def strays_after(self) -> int:
         return self.n - self.answered_after.get(BASE if self.role == "removed" else self.task, 0)
 
+    def as_row(self) -> Json:
+        strays = {"strays_before": self.strays_before, "strays_after": self.strays_after}
+        return asdict(self) | {"difference": self.difference, **strays}
+
 
 @dataclass(frozen=True)
 class Impact:
@@ -69,6 +73,21 @@ class Impact:
     release: str  # the champion that it was measured on
     router_hash: str
     tasks: tuple[TaskImpact, ...]  # others first, then the task itself
+
+    def moves(self) -> list[str]:
+        """A sentence per task whose prompts change hands."""
+        lines: list[str] = []
+        for each in self.tasks:
+            before, after = each.answered_before, each.answered_after
+            moved = [name for name in sorted(before | after) if before.get(name, 0) != after.get(name, 0)]
+            told = ", ".join(f"{_named(name)} {before.get(name, 0)} -> {after.get(name, 0)}" for name in moved)
+            if told:
+                lines.append(f"Prompts of {each.task} are answered by: {told}.")
+        return lines or ["No prompt changes hands."]
+
+
+def _named(answering: str) -> str:
+    return "the base" if answering == BASE else answering
 
 
 def measure(
