@@ -146,6 +146,7 @@ class Trained:
     tokens: int
     seconds: float
     final_loss: float
+    described: str | None = None  # Parquet: what the memory policy goes by, of each row of the mixture
     transfer: Json | None = None  # a new task's start and why, see clm.training.transfer; None: its own expert
 
 
