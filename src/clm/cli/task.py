@@ -155,7 +155,8 @@ def _show_impact(found: "Impact", output: Format) -> None:
 
     def table() -> None:
         columns = {"task": "TASK", "role": "ROLE", "n": "SUITE", "before": "BEFORE", "after": "AFTER",
-                   "difference": "DIFFERENCE", "strays_before": "ASTRAY BEFORE", "strays_after": "ASTRAY AFTER"}  # fmt: skip
+                   "difference": "DIFFERENCE", "strays_before": "ASTRAY BEFORE",
+                   "strays_after": "ASTRAY AFTER"}  # fmt: skip
         show_rows(rows, output, columns, "No task has a suite.")
         for line in found.moves():
             typer.echo(line)
