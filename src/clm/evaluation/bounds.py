@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -23,14 +24,22 @@ class Bounds:
 def paired_bounds(candidate: Array, champion: Array, confidence: float) -> Bounds:
     """`candidate`, `champion`: [n] scores of the same examples, n >= 1. Right/wrong scores by Tango's interval,
     graded ones by a paired bootstrap."""
-    difference = candidate - champion
-    right_or_wrong = np.isin(candidate, (0.0, 1.0)).all() and np.isin(champion, (0.0, 1.0)).all()
-    if right_or_wrong:
-        won, lost = int((difference > 0).sum()), int((difference < 0).sum())
-        return tango_bounds(won, lost, len(difference), confidence)
-    return bootstrap_bounds(difference, confidence)
+    if right_or_wrong(candidate, champion):
+        won, lost = discordant(candidate, champion)
+        return tango_bounds(won, lost, len(candidate), confidence)
+    return bootstrap_bounds(candidate - champion, confidence)
 
 
+def right_or_wrong(candidate: Array, champion: Array) -> bool:
+    return all(bool(((scores == 0) | (scores == 1)).all()) for scores in (candidate, champion))
+
+
+def discordant(candidate: Array, champion: Array) -> tuple[int, int]:
+    """On how many examples the candidate was better, and on how many worse."""
+    return int((candidate > champion).sum()), int((candidate < champion).sum())
+
+
+@lru_cache(maxsize=4096)
 def tango_bounds(won: float, lost: float, n: float, confidence: float) -> Bounds:
     """Score bounds for the difference of two paired proportions (Tango 1998, Statistics in Medicine 17:891-908).
 
@@ -48,14 +57,14 @@ def _score_bound(won: float, lost: float, n: float, z: float) -> float:
     low, high = -1.0, (won - lost) / n
     for _ in range(60):
         middle = (low + high) / 2
-        if _score_statistic(won, lost, n, middle) > z:
+        if score_statistic(won, lost, n, middle) > z:
             low = middle
         else:
             high = middle
     return low
 
 
-def _score_statistic(won: float, lost: float, n: float, difference: float) -> float:
+def score_statistic(won: float, lost: float, n: float, difference: float) -> float:
     """Tango's Z: how far the counts lie from this true difference, in standard errors under it."""
     b = -won - lost + (2 * n - won + lost) * difference
     c = -lost * difference * (1 - difference)
@@ -76,16 +85,22 @@ def bootstrap_bounds(difference: Array, confidence: float) -> Bounds:
     """
     n = len(difference)
     z = NormalDist().inv_cdf(confidence)
-    random = np.random.default_rng(_SEED)
-    rows = max(1, _CHUNK // n)
-    means = np.concatenate(
-        [
-            difference[random.integers(0, n, (min(rows, RESAMPLES - done), n))].mean(axis=1)
-            for done in range(0, RESAMPLES, rows)
-        ]
-    )
+    means = resampled_means(difference)
     mean = float(difference.mean())
     floor = z * z / (n + z * z)
     lower = min(float(np.quantile(means, 1 - confidence)), mean - floor)
     upper = max(float(np.quantile(means, confidence)), mean + floor)
     return Bounds(mean, max(lower, -1.0), min(upper, 1.0))
+
+
+def resampled_means(difference: Array) -> Array:
+    """[RESAMPLES] means of as many differences, drawn with replacement."""
+    n = len(difference)
+    random = np.random.default_rng(_SEED)
+    rows = max(1, _CHUNK // n)
+    return np.concatenate(
+        [
+            difference[random.integers(0, n, (min(rows, RESAMPLES - done), n))].mean(axis=1)
+            for done in range(0, RESAMPLES, rows)
+        ]
+    )
