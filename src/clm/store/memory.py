@@ -72,7 +72,7 @@ def herding(rows: Rows, seed: str) -> Iterator[int]:
 def surprising(rows: Rows, seed: str) -> list[int]:
     """Highest loss first; the very highest are left out, for those are mostly mislabelled rows."""
     losses = _given(rows.losses, "losses")
-    ceiling = np.quantile(losses, 1 - OUTLIERS) if len(losses) else 0.0
+    ceiling = np.quantile(losses, 1 - OUTLIERS)
     return sorted((i for i in lottery(rows, seed) if losses[i] <= ceiling), key=lambda i: -losses[i])
 
 
@@ -105,7 +105,8 @@ def choose(policy: str, rows: Rows, *, most: int, most_bytes: int, seed: int) ->
     kept: list[int] = []
     left = most_bytes
     _check_finite(rows)
-    for index in by_name(policy).order(rows, str(seed)):
+    order = by_name(policy).order
+    for index in order(rows, str(seed)) if rows.record_ids else ():
         if len(kept) == most:
             break
         if rows.sizes[index] <= left:  # a long row may not fit where a later, shorter one does
