@@ -146,8 +146,14 @@ class Installation:
         with self._database.read() as session:
             stages = updates.stages_of(session, update_id)
             taken = {s.name: _seconds(s.started_at, s.finished_at) for s in stages if s.finished_at}
-        return {"seconds": _seconds(update.started_at, update.finished_at), "stages": taken, "ingest": ingested,
-                "cpu_seconds": self._cpu_seconds() - computed, "memory_mb": peak.megabytes, "state": update.state}  # fmt: skip
+        return {
+            "seconds": _seconds(update.started_at, update.finished_at),
+            "cpu_seconds": self._cpu_seconds() - computed,
+            "stages": taken,
+            "ingest": ingested,
+            "memory_mb": peak.megabytes,
+            "state": update.state,
+        }
 
     def _cpu_seconds(self) -> float:
         """Of the worker and its ended jobs; 0 where the system does not tell."""

@@ -16,6 +16,7 @@ class Progress:
         self._started = time.monotonic()
         self._at_start: float | None = None
         self._shown = float("-inf")
+        self._share = 0.0  # as it was shown last
         self._width = 0
 
     def begin(self, share: float = 0.0) -> None:
@@ -26,9 +27,10 @@ class Progress:
         if self._at_start is None:
             self.begin(share)
         moment = time.monotonic()
-        if not self._live and moment - self._shown < QUIET_SECONDS and share < 1:
+        last = share >= 1 > self._share
+        if not self._live and moment - self._shown < QUIET_SECONDS and not last:
             return
-        self._shown = moment
+        self._shown, self._share = moment, share
         line = f"{100 * share:3.0f} %  {message}  {self._left(share, moment)}".rstrip()
         if self._live:
             self._out.write(f"\r{line:<{self._width}}")
