@@ -33,7 +33,7 @@ REQUESTS = (
     "What is the difference between a virus and a bacterium?", "Why do we dream?",
     "How tall is Mount Everest?", "What happened in Berlin in 1989?",
     # writing help
-    "Write a thank-you note to a neighbour who watered my plants.", "Give me a title for a story about two lighthouses.",
+    "Write a thank-you note to a neighbour who watered my plants.", "Think of a title for a story about two lamps.",
     "Make this sentence shorter: due to the fact that it was raining, we stayed at home.",
     "Write four lines that rhyme about a rainy Sunday.", "Help me begin a speech for my sister's wedding.",
     "Turn 'the dog chased the ball' into the passive.", "Write a short dialogue between a baker and a mouse.",
@@ -56,7 +56,7 @@ REQUESTS = (
     # talk
     "Good evening! How was your day?", "I passed my exam today!", "Can you keep a secret?",
     "Are you able to learn new things?", "Say something kind to somebody who is nervous.",
-    "What would you do on a free afternoon?", "I can't decide between tea and cocoa.", "You are very helpful, thank you.",
+    "What would you do on a free afternoon?", "I can't decide between tea and cocoa.", "That was good to know.",
     # ideas
     "Suggest a theme for a children's birthday party.", "What could I draw with a single pencil?",
     "Think of a name for a sailing boat.", "How might people live on the moon one day?",
