@@ -3,13 +3,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clm.cli import memory
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
 
 if TYPE_CHECKING:
     from clm.records import IngestReport
 
-app = typer.Typer(help="Data: versions and refused rows.", no_args_is_help=True)
+app = typer.Typer(help="Data: versions, refused rows, replay memory, held rows.", no_args_is_help=True)
+app.add_typer(memory.replay, name="replay")
+app.add_typer(memory.held, name="held")
 Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
 Task = Annotated[str, typer.Option("--task", "-t")]
 

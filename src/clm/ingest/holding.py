@@ -3,7 +3,7 @@
 Nothing accepted is ever lost: a discarded batch is only marked, its rows stay in the dataset, and it can be released.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from clm.core.events import publish
 from clm.errors import Conflict, NotFound
 from clm.ingest import repository
 from clm.ingest.tables import HeldBatch
+from clm.records import Json
 
 Decision = Literal["released", "discarded"]
 LEFT_OUT = ("held", "discarded")
@@ -39,9 +40,8 @@ def hold(
         for batch, rows in batches.items()
     ]  # fmt: skip
     session.add_all(held)
+    audit(session, caller, "batch.hold", "update", update_id, after=_told(held, "held"))
     for row in held:
-        audit(session, caller, "batch.hold", "batch", row.batch_id,
-              after={"state": "held", "update": update_id, "rows": row.rows})  # fmt: skip
         publish(session, "batch", row.batch_id)
     return held
 
@@ -57,9 +57,10 @@ def decide(session: Session, caller: Caller, reference: str, decision: Decision)
     changed = [row for row in found if row.state != decision and (decision == "released" or row.state == "held")]
     if not changed:
         raise Conflict(f"{reference} is {found[-1].state} already.")
+    kind = "update" if any(row.update_id == reference for row in changed) else "batch"
+    audit(session, caller, f"batch.{'release' if decision == 'released' else 'discard'}", kind, reference,
+          before={"states": sorted({row.state for row in changed})}, after=_told(changed, decision))  # fmt: skip
     for row in changed:
-        audit(session, caller, f"batch.{'release' if decision == 'released' else 'discard'}", "batch", row.batch_id,
-              before={"state": row.state}, after={"state": decision, "update": row.update_id})  # fmt: skip
         row.state, row.decided_at = decision, now()
         publish(session, "batch", row.batch_id)
     return changed
@@ -68,3 +69,7 @@ def decide(session: Session, caller: Caller, reference: str, decision: Decision)
 def left_out(session: Session, model: str) -> frozenset[str]:
     """Ids of the batches that no update of the model may learn from now."""
     return frozenset(row.batch_id for row in repository.held_batches(session, model=model, states=LEFT_OUT))
+
+
+def _told(rows: Sequence[HeldBatch], state: str) -> Json:
+    return {"state": state, "batches": [row.batch_id for row in rows], "rows": sum(row.rows for row in rows)}

@@ -5,7 +5,8 @@ memories has none: then all old rows of the updated task may be replayed, and of
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from clm.registry import service as registry
 from clm.settings import Paths
 from clm.store.memory import urgency
 from clm.store.memory_file import load_memory
-from clm.store.mixture import Recall
+from clm.store.mixture import FEW_ANSWERS, Recall
 from clm.store.store import Store
 
 
@@ -124,6 +125,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
                 "bytes": sum(row["bytes"] for row in rows),
                 "most_bytes": pinned.most_bytes,
                 "left_out": pinned.rows - len(rows),  # erased, held out or held since
+                "answers": _few(row["answer"] for row in rows),
                 "memory": pinned.hash,
                 "contents": [
                     {
@@ -137,6 +139,12 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
             }
         )
     return found
+
+
+def _few(answers: Iterable[str]) -> dict[str, int]:
+    """Rows per answer; nothing where there are too many answers to read."""
+    counts = Counter(answers)
+    return dict(sorted(counts.items())) if len(counts) <= FEW_ANSWERS else {}
 
 
 def _remembered(made: Json, memories: Path) -> Collection[str]:

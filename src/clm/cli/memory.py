@@ -1,0 +1,100 @@
+"""`clm data replay` and `clm data held`: what of the past updates learn from again, and what they must not."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clm.cli.context import here
+from clm.cli.output import Format, Output, show, show_rows
+
+if TYPE_CHECKING:
+    from clm.ingest.holding import Decision
+
+replay = typer.Typer(help="Replay memory: the old rows that a refresh learns from again.", no_args_is_help=True)
+held = typer.Typer(help="Rows of rejected updates: held until you release or discard them.", no_args_is_help=True)
+Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
+Reference = Annotated[str, typer.Argument(help="A batch, or the update that was rejected.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+
+
+@replay.command("show")
+def show_memory(
+    model: Model = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="None: all tasks.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Rows shown per task in a table; json and yaml have all.")] = 10,
+    output: Output = Format.table,
+) -> None:
+    """Show what the champion's memories hold: policy, budget used, rows."""
+    from clm.catalog.service import get_task
+    from clm.orchestration.replaying import contents
+
+    model = here.model(model)
+    with here.database.read() as session:
+        if task is not None:
+            get_task(session, model, task)
+        found = contents(session, here.store, here.settings.paths, model, task)
+    show(found, output, lambda: _memories(found, rows))
+
+
+def _memories(found: list[dict[str, Any]], rows: int) -> None:
+    if not found:
+        typer.echo("No memory yet. The first update of a task makes one: clm update start TASK.")
+    for memory in found:
+        typer.echo(
+            f"{memory['task']}: {memory['rows']} of {memory['most_rows']} rows, "
+            f"{memory['bytes'] / 1e6:.3f} of {memory['most_bytes'] / 1e6:g} MB, policy {memory['policy']}"
+        )
+        if memory["left_out"]:
+            typer.echo(f"  {memory['left_out']} more are erased, held out or held since, and are not replayed")
+        if memory["answers"]:
+            typer.echo("  answers: " + ", ".join(f"{answer} {n}" for answer, n in memory["answers"].items()))
+        for row in memory["contents"][:rows]:
+            score = "" if row["score"] is None else f"  {row['score']:.3f}"
+            typer.echo(f"  {row['record_id']}{score}  {row['begins']!r} -> {row['answer'][:40]!r}")
+        if len(memory["contents"]) > rows:
+            typer.echo(f"  … and {len(memory['contents']) - rows} more (-o json lists all)")
+
+
+@held.command("list")
+def list_held(
+    model: Model = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what was released or discarded.")] = False,
+    output: Output = Format.table,
+) -> None:
+    """List the batches that no update learns from, with the reason."""
+    from clm.ingest import repository
+
+    states = ("held", "discarded", "released") if every else ("held",)
+    with here.database.read() as session:
+        rows: list[dict[str, Any]] = [
+            {"batch": r.batch_id, "task": r.task, "rows": r.rows, "state": r.state, "update": r.update_id,
+             "since": r.created_at.isoformat(timespec="seconds"), "reason": r.reason}
+            for r in repository.held_batches(session, model=here.model(model), states=states)
+        ]  # fmt: skip
+    columns = {"batch": "BATCH", "task": "TASK", "rows": "ROWS", "state": "STATE", "update": "UPDATE",
+               "reason": "REASON"}  # fmt: skip
+    show_rows(rows, output, columns, "Nothing is held: no update was rejected, or all was decided.")
+
+
+@held.command()
+def release(reference: Reference, dry_run: DryRun = False) -> None:
+    """Let updates learn from these rows again."""
+    _decide(reference, "released", dry_run)
+
+
+@held.command()
+def discard(reference: Reference, dry_run: DryRun = False) -> None:
+    """Never learn from these rows. They stay in the dataset, and `release` takes this back."""
+    _decide(reference, "discarded", dry_run)
+
+
+def _decide(reference: str, decision: "Decision", dry_run: bool) -> None:
+    from clm.ingest.holding import decide
+
+    # A reading session drops whatever was changed in it.
+    with here.database.read() if dry_run else here.database.transaction() as session:
+        changed = [(row.batch_id, row.task, row.rows) for row in decide(session, here.caller, reference, decision)]
+    for batch, task, rows in changed:
+        typer.echo(f"{'Would be' if dry_run else 'Is'} {decision}: {batch} ({task}, {rows} rows).")
+    if decision == "released" and not dry_run:
+        typer.echo(f"The next update learns from them as new rows: clm update start {changed[0][1]}")
