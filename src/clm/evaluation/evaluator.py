@@ -6,7 +6,7 @@ loaded when the first answer is missing in the store, so an evaluation of known 
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from clm.errors import TrainingFailed
 from clm.evaluation.answer_store import AnswerStore, answer_key, likelihood_key
 from clm.evaluation.answers import AnswerRow
 from clm.evaluation.metrics import ANSWER_METRICS, LIKELIHOOD_METRICS, check_metric
+from clm.evaluation.sequential import examining_order, look_sizes
 from clm.evaluation.suites import SuiteExample, suite_hash
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
 from clm.llm.router import load_router
@@ -32,6 +33,7 @@ CHUNK = 64  # examples that are answered before their answers are saved
 
 Suites = Mapping[str, list[SuiteExample]]
 OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
+Enough = Callable[[str, Sequence[AnswerRow]], bool]  # task and its answers so far
 
 
 @dataclass(frozen=True)
@@ -102,26 +104,57 @@ class Evaluator:
         self._done = 0
         self._total = 0
 
-    def evaluate(self, candidate: Candidate) -> list[AnswerRow]:
-        """One row per example of every suite, tasks in the suites' order."""
-        routes = self._route(candidate)
+    def evaluate(
+        self, candidate: Candidate, tasks: Collection[str] | None = None, enough: Enough | None = None
+    ) -> list[AnswerRow]:
+        """One row per example of every suite, or of these tasks' suites, in the suites' order.
+
+        `enough` is asked at every look of `clm.evaluation.sequential` whether a task's answers so far will do.
+        """
+        suites = {task: examples for task, examples in self._suites.items() if tasks is None or task in tasks}
+        routes = self._route(candidate, suites)
         rows: list[AnswerRow] = []
-        for task, examples in self._suites.items():
-            routed = [routes[example.prompt_hash] for example in examples]
-            if self._metrics[task] in LIKELIHOOD_METRICS:
-                rows += self._by_likelihood(candidate, task, examples, routed)
+        for task, examples in suites.items():
+            if enough is None:
+                rows += self._answer(candidate, task, examples, routes)
             else:
-                rows += self._by_answer(candidate, task, examples, routed)
+                rows += self._answer_until(candidate, task, examples, routes, enough)
         return rows
+
+    def _answer_until(
+        self,
+        candidate: Candidate,
+        task: str,
+        examples: Sequence[SuiteExample],
+        routes: Mapping[str, str],
+        enough: Enough,
+    ) -> list[AnswerRow]:
+        by_id = {example.example_id: example for example in examples}
+        order = examining_order(by_id)
+        rows: list[AnswerRow] = []
+        for size in look_sizes(len(order)):
+            rows += self._answer(candidate, task, [by_id[name] for name in order[len(rows) : size]], routes)
+            if size < len(order) and enough(task, rows):
+                break
+        place = {name: position for position, name in enumerate(by_id)}
+        return sorted(rows, key=lambda row: place[row.example_id])
+
+    def _answer(
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routes: Mapping[str, str]
+    ) -> list[AnswerRow]:
+        routed = [routes[example.prompt_hash] for example in examples]
+        if self._metrics[task] in LIKELIHOOD_METRICS:
+            return self._by_likelihood(candidate, task, examples, routed)
+        return self._by_answer(candidate, task, examples, routed)
 
     def _cap(self, examples: Sequence[SuiteExample], max_new_tokens: int) -> int:
         references = (completion_text(example.shape, example.content) for example in examples)
         longest = max(len(self._model.tokenizer.encode(reference)) for reference in references)
         return min(max_new_tokens, longest + ROOM)
 
-    def _route(self, candidate: Candidate) -> dict[str, str]:
+    def _route(self, candidate: Candidate, suites: Suites) -> dict[str, str]:
         """By prompt hash: the task whose expert answers, or BASE."""
-        prompts = {example.prompt_hash: example for examples in self._suites.values() for example in examples}
+        prompts = {example.prompt_hash: example for examples in suites.values() for example in examples}
         if candidate.router is None or not candidate.experts:
             return dict.fromkeys(prompts, BASE)
         features = self._store.features(prompts)
@@ -230,10 +263,13 @@ class Evaluator:
 def task_scores(
     rows: Sequence[AnswerRow], suites: Suites, metrics: Mapping[str, Metric], candidate: Candidate
 ) -> dict[str, TaskScore]:
-    """Means per task. Misrouted: another than the task's expert answered, or than the base where there is none."""
+    """Means per task that was answered. Misrouted: another than the task's expert answered, or than the base where
+    there is none."""
     scores: dict[str, TaskScore] = {}
     for task, examples in suites.items():
         mine = [row for row in rows if row.task == task]
+        if not mine:
+            continue
         wanted = task if task in candidate.experts else BASE
         scores[task] = TaskScore(
             task=task,

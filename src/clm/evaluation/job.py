@@ -3,10 +3,13 @@
 Reads `job.json`:
 
     base, base_hash           folder of the base and its hash
-    compositions              {name: {"experts": {task: {"hash", "path"}}, "router": {"hash", "path"} | null}}
+    compositions              {name: {"experts": {task: {"hash", "path"}}, "router": {"hash", "path"} | null,
+                               "tasks": [the suites to answer] | absent for all}}, in the order to answer
     suites                    Parquet file, see clm.evaluation.suites
     metrics                   {task: metric}
     max_new_tokens, answers_dir, threads
+    early_stop                absent, or {"margins": {task: margin}, "confidence"}: stop answering a task for the
+                              composition "candidate" once it is clearly worse than "champion", answered before
 
 Writes `answers-<name>.parquet` per composition and `result.json`, `{name: {"scores": {task: TaskScore}, "answers"}}`;
 on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again after a crash it
@@ -15,6 +18,7 @@ goes on with the answers that it had; started again after its end it returns at 
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,8 +28,9 @@ from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json
 from clm.errors import ClmError
 from clm.evaluation.answer_store import AnswerStore
-from clm.evaluation.answers import write_answers
-from clm.evaluation.evaluator import Candidate, Evaluator, LazyModel, Stored, task_scores
+from clm.evaluation.answers import AnswerRow, example_scores, write_answers
+from clm.evaluation.comparison import ExampleScore, clearly_worse
+from clm.evaluation.evaluator import Candidate, Enough, Evaluator, LazyModel, Stored, task_scores
 from clm.evaluation.suites import read_suites
 
 
@@ -48,12 +53,28 @@ def run(folder: Path) -> dict[str, Any]:
         )
         for name, parts in job["compositions"].items():
             candidate = _candidate(parts)
-            rows = evaluator.evaluate(candidate)
+            enough = _clearly_worse(job, result) if name == "candidate" and job.get("early_stop") else None
+            rows = evaluator.evaluate(candidate, parts.get("tasks"), enough)
             answers = write_answers(rows, folder / f"answers-{name}.parquet")
             scores = task_scores(rows, suites, job["metrics"], candidate)
             result[name] = {"scores": {task: asdict(score) for task, score in scores.items()}, "answers": str(answers)}
     write_json(result_file, result)
     return result
+
+
+def _clearly_worse(job: dict[str, Any], result: dict[str, Any]) -> Enough:
+    """Asks what the gate would say; it compares the candidate with every other composition, task by task."""
+    rule = job["early_stop"]
+    champion = example_scores(Path(result["champion"]["answers"]))
+    claims = sum(
+        len(parts.get("tasks", job["metrics"])) for name, parts in job["compositions"].items() if name != "candidate"
+    )
+
+    def enough(task: str, rows: Sequence[AnswerRow]) -> bool:
+        ours = [ExampleScore(row.example_id, row.score) for row in rows]
+        return clearly_worse(ours, champion.get(task, []), rule["margins"][task], rule["confidence"], claims)
+
+    return enough
 
 
 def _candidate(parts: dict[str, Any]) -> Candidate:

@@ -1,10 +1,7 @@
 """The ledger: task x release, what was ever known and what was forgotten. Pure.
 
-With a[i][j] the score on task j under release i, T the current release and l(j) the release in which j was learned:
-
-    average performance  mean over learned tasks of a[T][j]
-    backward transfer    mean over tasks learned before T of a[T][j] - a[l(j)][j]      (Lopez-Paz & Ranzato 2017)
-    forgetting           mean over the same of max over l(j) <= i < T of a[i][j], - a[T][j]  (Chaudhry et al. 2018)
+The numbers over it (average performance, backward and forward transfer, forgetting) are those of
+`clm.evaluation.continual`, with the releases that hold an expert as updates, up to the one that is judged.
 
 Cells measured on another version of a suite than the newest are shown, but not compared. Rejected candidates are
 shown, but are no release.
@@ -13,8 +10,10 @@ shown, but are no release.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, TypedDict
 
+from clm.evaluation import continual
 from clm.records import Metric
 
 
@@ -69,13 +68,16 @@ class LedgerTask:
 
 @dataclass(frozen=True)
 class Ledger:
-    """None where a number has no meaning yet: backward transfer and forgetting need an earlier task."""
+    """None where a number has no meaning yet: all but the average need an earlier task, forward transfer also the
+    untouched base's scores."""
 
     model: str
     tasks: tuple[LedgerTask, ...]  # in the order in which they were learned
     average_performance: float | None
     backward_transfer: float | None
-    forgetting: float | None
+    forward_transfer: float | None
+    forgetting: float | None  # since its best
+    forgetting_from_first: float | None
     as_of: datetime | None  # when the newest score was made
 
 
@@ -89,27 +91,89 @@ def build_ledger(
     number = {fact.release_id: fact.number for fact in facts}
 
     lines: list[LedgerTask] = []
-    earlier: list[LedgerTask] = []  # learned before the current release: what could have been forgotten
-    forgotten: list[float] = []
+    columns: list[_Column] = []
     for task in sorted({row.task for row in rows}, key=lambda name: (learned.get(name, len(facts) + 1), name)):
         cells = tuple(_cell(row, number) for row in sorted(rows, key=lambda row: row.created_at) if row.task == task)
         metric: Metric = next(row.metric for row in rows if row.task == task)
         history = _history(cells, since=learned.get(task, 0), until=now.number if now else 0)
-        line = _line(task, metric, cells, history, now)
-        lines.append(line)
-        if now and line.current is not None and learned.get(task, now.number) < now.number and len(history) > 1:
-            earlier.append(line)
-            forgotten.append(max(cell.score for cell in history[:-1]) - line.current)
+        lines.append(_line(task, metric, cells, history, now))
+        columns.append(_Column(cells, history, counts=now is not None and task in now.tasks))
 
-    known = [line.current for line in lines if line.current is not None and now and line.task in now.tasks]
     return Ledger(
         model=model,
         tasks=tuple(lines),
-        average_performance=_mean(known),
-        backward_transfer=_mean([(line.current or 0) - (line.first or 0) for line in earlier]),
-        forgetting=_mean(forgotten),
+        **_numbers(columns, [fact for fact in facts if now is not None and fact.number <= now.number]),
         as_of=max((row.created_at for row in rows), default=None),
     )
+
+
+@dataclass(frozen=True)
+class Best:
+    """A task's best release, of how many that differ."""
+
+    release_id: str
+    number: int
+    score: float
+    chosen_from: int
+
+
+def best_releases(
+    rows: Sequence[LedgerRow], releases: Sequence[ReleaseFact], current: str | None = None
+) -> dict[str, Best]:
+    """By task: the best comparable score up to the current release, the newest of equals."""
+    found: dict[str, Best] = {}
+    facts = sorted(releases, key=lambda fact: fact.number)
+    now = next((fact.number for fact in facts if fact.release_id == current), facts[-1].number if facts else 0)
+    learned = {task: fact.number for fact in reversed(facts) for task in fact.tasks}
+    number = {fact.release_id: fact.number for fact in facts}
+    for task in sorted({row.task for row in rows} & set(learned)):
+        cells = tuple(_cell(row, number) for row in rows if row.task == task)
+        history = _history(cells, since=learned[task], until=now)
+        if not history:
+            continue
+        best = max(history, key=lambda cell: (cell.score, cell.number or 0))
+        alike = sum(a.score == b.score and a.misrouted == b.misrouted for a, b in pairwise(history))
+        found[task] = Best(best.release_id or "", best.number or 0, best.score, len(history) - alike)
+    return found
+
+
+@dataclass(frozen=True)
+class _Column:
+    cells: tuple[Cell, ...]
+    history: list[Cell]
+    counts: bool  # the current release holds an expert for the task
+
+
+class _Numbers(TypedDict):
+    average_performance: float | None
+    backward_transfer: float | None
+    forward_transfer: float | None
+    forgetting: float | None
+    forgetting_from_first: float | None
+
+
+def _numbers(columns: Sequence[_Column], facts: Sequence[ReleaseFact]) -> _Numbers:
+    updates = [fact.number for fact in facts if fact.tasks]
+    base = [fact.number for fact in facts if not fact.tasks][:1]
+    scores = [_comparable(column) for column in columns]
+    matrix = [[known.get(number) for known in scores] for number in updates]
+    learned = [updates.index(c.history[0].number) if c.counts and c.history and c.history[0].number in updates else None
+               for c in columns]  # fmt: skip
+    return {
+        "average_performance": continual.average_performance(matrix, learned),
+        "backward_transfer": continual.backward_transfer(matrix, learned),
+        "forward_transfer": continual.forward_transfer(
+            matrix, [known.get(base[0]) if base else None for known in scores], learned
+        ),
+        "forgetting": continual.forgetting(matrix, learned),
+        "forgetting_from_first": continual.forgetting_from_first(matrix, learned),
+    }
+
+
+def _comparable(column: _Column) -> dict[int, float]:
+    """Scores by release number, on the version of the suite that counts; also those from before it was learned."""
+    suite = column.history[0].suite_hash if column.history else None
+    return {cell.number: cell.score for cell in column.cells if cell.number is not None and cell.suite_hash == suite}
 
 
 def _cell(row: LedgerRow, number: dict[str, int]) -> Cell:
@@ -149,7 +213,3 @@ def _line(
         previous=before[-1].score if before else None,
         current=history[-1].score if at_current else None,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -1,0 +1,67 @@
+"""The best release that each task ever had, beside the candidate: ten small losses are one large one.
+
+It answers the same examples as the candidate does, whatever the suite was when it was released. Its answers are in
+the answer store, so that costs next to nothing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from clm.evaluation import repository as scores
+from clm.evaluation.answers import example_scores
+from clm.evaluation.gate import BestEver
+from clm.evaluation.ledger import Best, ReleaseFact, best_releases
+from clm.policies import GatePolicy
+from clm.records import Evaluation
+from clm.registry import service as registry
+
+PREFIX = "best-"  # of a composition's name in an evaluation
+
+
+def best_margin(policy: GatePolicy, margin: float) -> float:
+    """The tolerated loss since a task's best release; `margin` is the one against the champion."""
+    return policy.best_ever_margin or min(2 * margin, 0.99)
+
+
+def bests_of(session: Session, model: str, champion: str, base_hash: str) -> dict[str, Best]:
+    """By task, of the releases on this base that are still there."""
+    releases = [r for r in registry.list_releases(session, model) if r.composition.base_hash == base_hash]
+    facts = [
+        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
+        for r in releases
+        if Path(r.path).exists()
+    ]
+    return best_releases(scores.ledger_rows(session, model), facts, champion)
+
+
+def to_compare(
+    bests: Mapping[str, Best], champion: str, margins: Mapping[str, float], policy: GatePolicy
+) -> dict[str, list[str]]:
+    """Release id -> tasks. The champion is compared anyway, with a margin that is hardly ever the wider one."""
+    wanted: dict[str, list[str]] = {}
+    for task, margin in margins.items():
+        best = bests.get(task)
+        if best and (best.release_id != champion or best_margin(policy, margin) < margin):
+            wanted.setdefault(best.release_id, []).append(task)
+    return wanted
+
+
+def best_evers(
+    evaluations: Mapping[str, Evaluation],
+    bests: Mapping[str, Best],
+    margins: Mapping[str, float],
+    policy: GatePolicy,
+) -> dict[str, BestEver]:
+    """By task, as the gate takes them."""
+    found: dict[str, BestEver] = {}
+    for name, evaluation in evaluations.items():
+        if not name.startswith(PREFIX):
+            continue
+        answered = example_scores(Path(evaluation.answers))
+        for task in evaluation.scores:
+            chosen_from = bests[task].chosen_from if task in bests else 1
+            margin = best_margin(policy, margins[task])
+            found[task] = BestEver(name.removeprefix(PREFIX), answered.get(task, []), margin, chosen_from)
+    return found
