@@ -15,6 +15,7 @@ from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
+from clm.evaluation.protection import protect
 from clm.orchestration import jobs, replaying, service
 from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
@@ -183,13 +184,15 @@ class Candidates:
     def judge(self, at: Context, evaluations: dict[str, Evaluation]) -> GateVerdict:
         policy = at.policy.gate
         with self._database.read() as session:
-            margins = {t.name: t.margin or policy.margin for t in catalog.list_tasks(session, at.model, removed=True)}
-        return gate.judge(
+            tasks = catalog.list_tasks(session, at.model, removed=True)
+        margins = {t.name: t.margin or policy.margin for t in tasks}
+        verdict = gate.judge(
             example_scores(Path(evaluations["candidate"].answers)),
             example_scores(Path(evaluations["champion"].answers)),
             {t: margins[t] for t in evaluations["candidate"].scores},
             policy.confidence,
         )
+        return protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
 
 
 def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:
