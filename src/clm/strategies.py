@@ -15,7 +15,7 @@ class StrategyOptions(BaseModel):
     """What every method's options have in common: a name, bounds, and no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    name: str
+    name: Any  # each method's own, a literal
 
 
 class Experts(StrategyOptions):

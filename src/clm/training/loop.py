@@ -10,10 +10,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from clm.core.hashing import sha256_json
@@ -24,8 +25,9 @@ from clm.llm.experts import load_expert, new_expert
 from clm.policies import TrainingPolicy
 from clm.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from clm.training.examples import Example, Tokens, tokenise
+from clm.training.forward import Forward
 from clm.training.order import batches_of_epoch
-from clm.training.trunk import Trunk
+from clm.training.strategies.hooks import Method, Step
 from clm.training.weights import Adam, FlatWeights
 
 RECENT = 20  # steps over which the reported loss is averaged
@@ -47,48 +49,59 @@ class TrainingResult:
     tokens: int  # of all examples seen, prompts included
     seconds: float  # over all attempts
     final_loss: float
+    state: dict[str, Tensor] = field(default_factory=dict[str, Tensor])  # what the method needs at the next update
 
 
 def train(
     base: Base,
     examples: Sequence[Example],
     policy: TrainingPolicy,
-    init_expert: Path | None = None,
+    init_expert: Path | Expert | None = None,
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     seed: int | None = None,
+    method: Method | None = None,
 ) -> TrainingResult:
     """Trains an expert; the same inputs give the same weights on the same machine with the same number of threads.
 
     `init_expert`: go on from this expert (its rank and layers are kept). `checkpoints`: a folder from which a killed
-    training goes on exactly. `seed` overrides the policy's. Raises InvalidInput for examples or a policy that can't be
-    trained on, TrainingFailed for a loss or gradient that is not finite.
+    training goes on exactly. `seed` overrides the policy's. `method`: what keeps it from forgetting, see
+    `clm.training.learning`, which chooses it; none is plain fine-tuning. Raises InvalidInput for examples or a policy
+    that can't be trained on, TrainingFailed for a loss or gradient that is not finite.
     """
     seed = policy.seed if seed is None else seed
+    method = method or Method()
     data = tokenise(base.tokenizer, examples, min(policy.max_tokens, base.model.config.max_positions))
     weights = FlatWeights(_first_expert(base, policy, init_expert, seed))
     adam = Adam(weights.flat)
-    position = Position(_fingerprint(base, data, policy, weights, seed), step=0, tokens=0, seconds=0.0, losses=())
+    position = Position(
+        _fingerprint(base, data, policy, weights, seed, method), step=0, tokens=0, seconds=0.0, losses=()
+    )
     if checkpoints is not None and (saved := load_checkpoint(checkpoints, position.fingerprint)) is not None:
         position, tensors = saved
         for name, target in _state(weights, adam).items():
             target.data.copy_(tensors[name])
 
+    forward = Forward(base, weights.first_layer, data)
+    method.prepare(forward, weights)
+    trainable = method.trainable(weights)
     meter = _Meter(position)
-    trunk = Trunk(base, weights.first_layer, data)
     per_epoch = math.ceil(len(data) / policy.batch_size)
     steps = policy.epochs * per_epoch
     for step in range(position.step, steps):
         epoch, at = divmod(step, per_epoch)
         rows = batches_of_epoch([len(e.ids) for e in data], policy.batch_size, seed, epoch)[at]
 
-        packed, hidden = trunk.batch(rows)
-        hidden = base.model.forward(hidden, packed.layout, trunk.layers, base.layers, weights.expert())
-        states, labels, _ = packed.predicting(hidden)  # logits only where there is a label
-        loss = functional.cross_entropy(base.model.logits(states), labels)
-        _check_finite("loss", float(loss.detach()), step, steps)
+        output = forward(rows, method.around(weights.expert()))
+        logits = base.model.logits(output.states)
+        loss = functional.cross_entropy(logits, output.labels)
+        penalty = method.penalty(Step(rows, weights.flat, output, logits))
+        total = loss if penalty is None else loss + penalty
+        _check_finite("loss", float(total.detach()), step, steps)
 
-        (gradient,) = torch.autograd.grad(loss, weights.flat)
+        (gradient,) = torch.autograd.grad(total, weights.flat)
+        if trainable is not None:
+            gradient *= trainable
         norm = float(gradient.norm())
         _check_finite("gradient", norm, step, steps)
         gradient *= min(1.0, policy.gradient_clip / max(norm, 1e-12))
@@ -100,8 +113,10 @@ def train(
         if checkpoints is not None and (step + 1) % policy.checkpoint_every == 0 and step + 1 < steps:
             save_checkpoint(checkpoints, meter.position(position.fingerprint, step + 1), _state(weights, adam))
 
+    expert = method.finish(weights.frozen())
+    state = method.remember(forward, expert)
     end = meter.position(position.fingerprint, steps)
-    return TrainingResult(weights.frozen(), steps, end.tokens, end.seconds, meter.loss)
+    return TrainingResult(expert, steps, end.tokens, end.seconds, meter.loss, state)
 
 
 def learning_rate(policy: TrainingPolicy, step: int, steps: int) -> float:
@@ -112,9 +127,9 @@ def learning_rate(policy: TrainingPolicy, step: int, steps: int) -> float:
     return policy.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def _first_expert(base: Base, policy: TrainingPolicy, init_expert: Path | None, seed: int) -> Expert:
+def _first_expert(base: Base, policy: TrainingPolicy, init_expert: Path | Expert | None, seed: int) -> Expert:
     if init_expert is not None:
-        return load_expert(init_expert, base)
+        return load_expert(init_expert, base) if isinstance(init_expert, Path) else init_expert
     trunk = base.trunk_layers if policy.trunk_layers is None else policy.trunk_layers
     if trunk >= base.layers:
         raise InvalidInput(
@@ -124,10 +139,13 @@ def _first_expert(base: Base, policy: TrainingPolicy, init_expert: Path | None, 
     return new_expert(base, trunk, policy.rank, policy.alpha, seed)
 
 
-def _fingerprint(base: Base, data: list[Tokens], policy: TrainingPolicy, weights: FlatWeights, seed: int) -> str:
+def _fingerprint(
+    base: Base, data: list[Tokens], policy: TrainingPolicy, weights: FlatWeights, seed: int, method: Method
+) -> str:
     """Names everything that decides the outcome: a checkpoint of another training is not gone on from."""
     start = hashlib.sha256(weights.flat.detach().numpy().tobytes()).hexdigest()
-    return sha256_json([base.hash, policy.model_dump(mode="json"), seed, [[e.ids, e.labels] for e in data], start])
+    settings = policy.model_dump(mode="json")
+    return sha256_json([base.hash, settings, seed, [[e.ids, e.labels] for e in data], start, method.fingerprint()])
 
 
 def _state(weights: FlatWeights, adam: Adam) -> dict[str, torch.Tensor]:

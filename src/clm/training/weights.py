@@ -20,6 +20,15 @@ class FlatWeights:
         self.flat = torch.cat([part.flatten() for part in parts]).requires_grad_()
         self._sizes = [part.numel() for part in parts]
 
+    @property
+    def layers(self) -> list[int]:
+        return self._like.layers
+
+    def layer_of_each(self) -> Tensor:
+        """`[n]`: the layer that each weight belongs to."""
+        layers = [layer for (layer, _), pair in self._like.weights.items() for _ in pair]
+        return torch.repeat_interleave(torch.tensor(layers), torch.tensor(self._sizes))
+
     def expert(self) -> Expert:
         """The expert that the vector describes now; gradients flow back into the vector."""
         parts = iter(self.flat.split(self._sizes))
