@@ -16,6 +16,7 @@ from clm.evaluation.ledger import Best, ReleaseFact, best_releases
 from clm.policies import GatePolicy
 from clm.records import Evaluation
 from clm.registry import service as registry
+from clm.registry.bundle import BundlePaths
 
 PREFIX = "best-"  # of a composition's name in an evaluation
 
@@ -25,26 +26,23 @@ def best_margin(policy: GatePolicy, margin: float) -> float:
     return policy.best_ever_margin or min(2 * margin, 0.99)
 
 
-def bests_of(session: Session, model: str, champion: str, base_hash: str) -> dict[str, Best]:
-    """By task, of the releases on this base that are still there."""
-    releases = [r for r in registry.list_releases(session, model) if r.composition.base_hash == base_hash]
-    facts = [
-        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
-        for r in releases
-        if Path(r.path).exists()
-    ]
-    return best_releases(scores.ledger_rows(session, model), facts, champion)
+def bests_of(session: Session, model: str, champion: BundlePaths, folder: Path) -> dict[str, Best]:
+    """By task, of the releases on the champion's base that still lie in `folder`."""
+    on_base = [r for r in registry.list_releases(session, model) if r.composition.base_hash == champion.base_hash]
+    there = [r for r in on_base if (folder / r.release_id).exists()]
+    facts = [ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts)) for r in there]
+    return best_releases(scores.ledger_rows(session, model), facts, champion.release_id)
 
 
 def to_compare(
     bests: Mapping[str, Best], champion: str, margins: Mapping[str, float], policy: GatePolicy
-) -> dict[str, list[str]]:
-    """Release id -> tasks. The champion is compared anyway, with a margin that is hardly ever the wider one."""
-    wanted: dict[str, list[str]] = {}
+) -> dict[tuple[str, int], list[str]]:
+    """Release id and number -> tasks. The champion is compared anyway; rarely is this margin the narrower one."""
+    wanted: dict[tuple[str, int], list[str]] = {}
     for task, margin in margins.items():
         best = bests.get(task)
         if best and (best.release_id != champion or best_margin(policy, margin) < margin):
-            wanted.setdefault(best.release_id, []).append(task)
+            wanted.setdefault((best.release_id, best.number), []).append(task)
     return wanted
 
 

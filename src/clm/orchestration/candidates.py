@@ -17,6 +17,7 @@ from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
 from clm.evaluation.protection import protect
 from clm.orchestration import jobs, replaying, service
+from clm.orchestration.bests import PREFIX, best_evers, bests_of, to_compare
 from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
 from clm.records import (
@@ -142,6 +143,13 @@ class Candidates:
             raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
+            best = bests_of(session, at.model, champion, self._paths.releases)
+        stops, margin = at.policy.gate.early_stop, at.policy.gate.margin
+        margins = {t.name: t.margin or margin for t in tasks if t.name in learnt}
+        bests = {
+            f"{PREFIX}v{number}": (bundles.load_bundle(self._paths.releases / release, self._paths.keys), names)
+            for (release, number), names in to_compare(best, champion.release_id, margins, at.policy.gate).items()
+        }
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         job = {
@@ -156,7 +164,9 @@ class Candidates:
                     where if at.removes else where | {task: self._paths.experts / trained.expert_hash},
                     router=self._paths.routers / router if router else None,
                 ),
+                **{name: _best_job(best, names) for name, (best, names) in bests.items()},
             },
+            "early_stop": stops and {"margins": margins, "confidence": at.policy.gate.confidence},
             "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(learnt))),
             "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
             "max_new_tokens": at.policy.generation.max_new_tokens,
@@ -165,6 +175,7 @@ class Candidates:
         }
         made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
         compositions = {"champion": champion.composition, "candidate": trained.composition}
+        compositions |= {name: best.composition for name, (best, _) in bests.items()}
         return {
             name: Evaluation(
                 composition, {t: TaskScore(**s) for t, s in made[name]["scores"].items()}, made[name]["answers"]
@@ -185,12 +196,15 @@ class Candidates:
         policy = at.policy.gate
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, at.model, removed=True)
+            bests = bests_of(session, at.model, at.champion, self._paths.releases)
         margins = {t.name: t.margin or policy.margin for t in tasks}
         verdict = gate.judge(
             example_scores(Path(evaluations["candidate"].answers)),
             example_scores(Path(evaluations["champion"].answers)),
             {t: margins[t] for t in evaluations["candidate"].scores},
             policy.confidence,
+            best_evers(evaluations, bests, margins, policy),
+            policy.early_stop,
         )
         return protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
 
@@ -204,6 +218,11 @@ def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> 
 def scores_of(evaluations: dict[str, Evaluation]) -> Json:
     """Per composition, each task's score; for people and the record."""
     return {name: {t: s.score for t, s in e.scores.items()} for name, e in evaluations.items()}
+
+
+def _best_job(best: bundles.BundlePaths, tasks: list[str]) -> dict[str, Any]:
+    where = {name: path for name, (_, path) in best.experts.items()}
+    return composition_job(best.composition, where, best.router[1] if best.router else None) | {"tasks": tasks}
 
 
 def composition_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
