@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from clm.core import failpoints
 from clm.core.database import Database
 from clm.core.hashing import short
 from clm.errors import ClmError, InvalidInput
@@ -40,13 +41,14 @@ class Repair:
         tried: list[_Tried] = []
         while (attempt := self._next(at, tried)) is not None:
             tried.append(self._try(at, snapshot, candidate, attempt, tried))
+            failpoints.hit("repair.tried")
             self._keep(at, tried)
         tries = tuple(one.told for one in tried)
         kept = plan.chosen(tries)
         return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
 
     def _next(self, at: Context, tried: list[_Tried]) -> plan.Interpolate | plan.Replay | None:
-        refreshes = at.task in at.champion.experts
+        refreshes = at.task in at.champion.experts and not at.removes
         return plan.next_try(at.policy.repair, at.policy.training.replay_share, refreshes, [one.told for one in tried])
 
     def _try(
