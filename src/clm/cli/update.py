@@ -127,7 +127,12 @@ def show(update_id: str, output: Output = Format.table) -> None:
     if output is not Format.table:
         show_fields(fields, output)
         return
-    show_fields({name: value for name, value in fields.items() if name != "tries"}, output)
+    show_fields({name: value for name, value in fields.items() if name not in ("tries", "verdict")}, output)
+    if fields["verdict"]:
+        columns = {"task": "TASK", "role": "ROLE", "champion": "BEFORE", "candidate": "AFTER",
+                   "difference": "DIFFERENCE", "margin": "MARGIN", "n": "SUITE", "verdict": "VERDICT"}  # fmt: skip
+        show_rows(fields["verdict"]["tasks"], output, columns, "The gate saw no task.")
+        typer.echo(fields["verdict"]["reason"])
     for number, one in enumerate(tries):
         typer.echo(repair_plan.sentence(number, row.task, one))
 

@@ -5,6 +5,7 @@ from clm.core.schemas import Body, Schema, Time
 
 class TaskVerdictOut(Schema):
     task: str
+    role: Literal["new", "refreshed", "original"]  # learnt by this update, learnt anew, or left as it was
     verdict: Literal["pass", "fail", "inconclusive"]
     reason: str
     candidate: float
@@ -57,6 +58,7 @@ class UpdateOut(Schema):
     id: str
     model: str
     task: str
+    kind: Literal["learn", "remove"]
     state: Literal["queued", "running", "succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelling",
                    "cancelled"]  # fmt: skip
     stage: str | None

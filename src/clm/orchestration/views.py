@@ -16,6 +16,7 @@ def update_out(session: Session, update: Update) -> UpdateOut:
         id=update.id,
         model=update.model,
         task=update.task,
+        kind=update.kind,  # pyright: ignore[reportArgumentType]
         state=update.state,  # pyright: ignore[reportArgumentType]
         stage=update.stage,
         trigger=update.trigger,
@@ -24,7 +25,7 @@ def update_out(session: Session, update: Update) -> UpdateOut:
         release_id=update.release_id,
         release_number=registry.get(session, update.release_id).number if update.release_id else None,
         rollout_id=update.rollout_id,
-        verdict=GateVerdictOut.model_validate(update.verdict) if update.verdict else None,
+        verdict=_verdict(session, update),
         tries=_tries(update),
         outcome=update.outcome,
         progress=Progress.model_validate(update.progress) if update.progress else None,
@@ -35,6 +36,16 @@ def update_out(session: Session, update: Update) -> UpdateOut:
         finished_at=update.finished_at,
         stages=_stages(session, update),
     )
+
+
+def _verdict(session: Session, update: Update) -> GateVerdictOut | None:
+    """The gate's verdict, each task's scores before and after side by side with what the task is to this update."""
+    if update.verdict is None:
+        return None
+    knew = registry.get(session, update.champion).composition.experts if update.champion else {}
+    own = "refreshed" if update.task in knew else "new"
+    tasks = [{**task, "role": own if task["task"] == update.task else "original"} for task in update.verdict["tasks"]]
+    return GateVerdictOut.model_validate({**update.verdict, "tasks": tasks})
 
 
 def _tries(update: Update) -> list[RepairTryOut]:

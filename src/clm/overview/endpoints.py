@@ -22,7 +22,7 @@ def get_overview(database: DatabaseDep, model: str | None = None) -> Overview:
 @router.get("/ledger")
 def get_ledger(database: DatabaseDep, model: str) -> LedgerOut:
     with database.read() as session:
-        return LedgerOut.model_validate(service.ledger_of(session, model))
+        return service.ledger_out(session, model)
 
 
 @router.get("/lineage/{object_id}")

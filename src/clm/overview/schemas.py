@@ -32,6 +32,7 @@ class LedgerOut(Schema):
     model: str
     tasks: list[LedgerTaskOut]
     average_performance: float | None
+    weighted: bool = False  # whether the tasks' weights are in the average
     backward_transfer: float | None
     forgetting: float | None
     as_of: Time | None

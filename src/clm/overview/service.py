@@ -17,6 +17,7 @@ from clm.ingest import repository as batches
 from clm.orchestration import service as updates
 from clm.orchestration.tables import Update
 from clm.orchestration.views import update_out
+from clm.overview.averages import weighed
 from clm.overview.schemas import (
     Attention,
     HomeEvent,
@@ -33,6 +34,8 @@ RECENT = timedelta(days=1)  # how long an ended update asks for attention
 _SAYS = {
     "model.create": "Model created",
     "task.add": "Task added",
+    "task.edit": "Task changed",
+    "task.remove": "Task removed",
     "batch.commit": "Data taken in",
     "batch.hold": "Rows held after a rejection",
     "batch.release": "Held rows released",
@@ -70,6 +73,13 @@ def ledger_of(session: Session, model: str) -> Ledger:
     return build_ledger(model, scores.ledger_rows(session, model), facts, champion)
 
 
+def ledger_out(session: Session, model: str) -> LedgerOut:
+    """The ledger with the tasks' weights in its average."""
+    weights = {task.name: task.weight for task in catalog.list_tasks(session, model, removed=True)}
+    champion = registry.get(session, deployments.get_deployment(session, model).champion)
+    return weighed(ledger_of(session, model), champion.composition.experts, weights)
+
+
 def overview(session: Session, model: str | None) -> Overview:
     """Raises NotFound for an unknown model; without a name, the model that was updated last."""
     names = [m.name for m in catalog.list_models(session)]
@@ -91,7 +101,7 @@ def overview(session: Session, model: str | None) -> Overview:
         models=names,
         model=chosen,
         serving=serving,
-        ledger=LedgerOut.model_validate(ledger),
+        ledger=ledger_out(session, chosen),
         running_update=update_out(session, running) if running else None,
         attention=attention,
         events=events,
