@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class Installation:
         )  # fmt: skip
 
     @contextmanager
-    def worker(self) -> Iterator[None]:
+    def worker(self) -> Generator[None]:
         environment = {**os.environ, "CLM_HOME": str(self.settings.home), "CLM_THREADS": str(self._options.threads)}
         log = self.settings.paths.logs / "worker.log"
         command = [sys.executable, "-P", "-m", "clm.core.child", str(os.getpid()), "clm.worker"]
@@ -210,7 +210,7 @@ def _seconds(start: Any, end: Any) -> float:
 
 
 @contextmanager
-def _folder(options: GrowthOptions) -> Iterator[Path]:
+def _folder(options: GrowthOptions) -> Generator[Path]:
     if options.home is None:
         with tempfile.TemporaryDirectory(prefix="clm-growth-", ignore_cleanup_errors=True) as folder:
             yield Path(folder).resolve()

@@ -82,6 +82,8 @@ class ContinualOptions(Options):
         default=(1,), metadata=says("of the draws and of the training; each is one more run", 0)
     )
     epochs: int = field(default=3, metadata=says("passes over a task's rows", 1))
+    batch_size: int = field(default=4, metadata=says("rows per step", 1))
+    learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
     base: str = field(
         default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
     )

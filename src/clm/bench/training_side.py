@@ -4,6 +4,7 @@ Writes the adapter, `result.json` and, on the way, the share that is done into `
 alone: loading the base and, for TRL, making the trainer are left out; CLM's own tokenising and its trunk are in.
 """
 
+import importlib
 import statistics
 import sys
 import time
@@ -70,15 +71,16 @@ def _trl(
 ) -> dict[str, Any]:
     """SFTTrainer at its fastest on a CPU: float32, no gradient checkpointing; its other defaults stay."""
     import torch
-    from datasets import Dataset
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
 
     from clm.llm.tokenizer import ChatTokenizer
     from clm.training.examples import tokenise
     from clm.training.loop import learning_rate
 
+    # By name, for types can be checked where the extra is not installed.
+    datasets: Any = importlib.import_module("datasets")
+    trl: Any = importlib.import_module("trl")
     torch.set_num_threads(job["threads"])
     base = Path(job["base"])
     data = tokenise(ChatTokenizer(base), examples, policy.max_tokens)
@@ -96,7 +98,7 @@ def _trl(
                 steps.append(statistics.fmean(self.losses[-RECENT:]))
                 _tell(folder, state.global_step / state.max_steps)
 
-    class _Trainer(SFTTrainer):
+    class _Trainer(trl.SFTTrainer):
         """With CLM's order of rows and its learning rates."""
 
         def _get_train_sampler(self, *_: Any, **__: Any) -> Any:
@@ -110,13 +112,13 @@ def _trl(
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
             return self.lr_scheduler
 
-    settings = SFTConfig(
+    settings = trl.SFTConfig(
         output_dir=str(folder / "trl"), num_train_epochs=policy.epochs, per_device_train_batch_size=policy.batch_size,
         learning_rate=policy.learning_rate, weight_decay=0.0, max_grad_norm=policy.gradient_clip, seed=policy.seed,
         use_cpu=True, bf16=False, gradient_checkpointing=False, packing=False, max_length=None, logging_steps=1,
         save_strategy="no", report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
     )  # fmt: skip
-    dataset = Dataset.from_list([{"input_ids": each.ids, "labels": each.labels} for each in data])
+    dataset = datasets.Dataset.from_list([{"input_ids": each.ids, "labels": each.labels} for each in data])
     trainer = _Trainer(
         model, settings, train_dataset=dataset, callbacks=[_Watch()],
         processing_class=AutoTokenizer.from_pretrained(base),
@@ -124,7 +126,7 @@ def _trl(
     clock = _Clock()
     trainer.train()
     timed = clock.result(folder / "adapter", policy.epochs * sum(lengths))
-    model.save_pretrained(folder / "adapter")
+    model.save_pretrained(str(folder / "adapter"))
     return timed
 
 
