@@ -8,8 +8,9 @@ Reads `job.json`:
     suites                    Parquet file, see clm.evaluation.suites
     metrics                   {task: metric}
     max_new_tokens, answers_dir, threads
-    early_stop                absent, or {"margins": {task: margin}, "confidence"}: stop answering a task for the
-                              composition "candidate" once it is clearly worse than "champion", answered before
+    early_stop                null, or {"margins": {task: margin}, "confidence", "claims"}: stop answering a task for
+                              the composition "candidate" once it is clearly worse than "champion", answered before;
+                              `claims` is the number of comparisons that the gate will make
 
 Writes `answers-<name>.parquet` per composition and `result.json`, `{name: {"scores": {task: TaskScore}, "answers"}}`;
 on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again after a crash it
@@ -63,16 +64,13 @@ def run(folder: Path) -> dict[str, Any]:
 
 
 def _clearly_worse(job: dict[str, Any], result: dict[str, Any]) -> Enough:
-    """Asks what the gate would say; it compares the candidate with every other composition, task by task."""
+    """Asks what the gate would say to the answers so far."""
     rule = job["early_stop"]
     champion = example_scores(Path(result["champion"]["answers"]))
-    claims = sum(
-        len(parts.get("tasks", job["metrics"])) for name, parts in job["compositions"].items() if name != "candidate"
-    )
 
     def enough(task: str, rows: Sequence[AnswerRow]) -> bool:
         ours = [ExampleScore(row.example_id, row.score) for row in rows]
-        return clearly_worse(ours, champion.get(task, []), rule["margins"][task], rule["confidence"], claims)
+        return clearly_worse(ours, champion.get(task, []), rule["margins"][task], rule["confidence"], rule["claims"])
 
     return enough
 

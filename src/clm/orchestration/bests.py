@@ -19,6 +19,7 @@ from clm.registry import service as registry
 from clm.registry.bundle import BundlePaths
 
 PREFIX = "best-"  # of a composition's name in an evaluation
+UNTOUCHED = "base"  # the composition without any expert
 
 
 def best_margin(policy: GatePolicy, margin: float) -> float:
@@ -32,6 +33,13 @@ def bests_of(session: Session, model: str, champion: BundlePaths, folder: Path) 
     there = [r for r in on_base if (folder / r.release_id).exists()]
     facts = [ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts)) for r in there]
     return best_releases(scores.ledger_rows(session, model), facts, champion.release_id)
+
+
+def save_untouched(session: Session, model: str, evaluations: Mapping[str, Evaluation]) -> None:
+    """What the untouched base knew of a new task, in the ledger's row of the release that is just that."""
+    bare = next((r for r in reversed(registry.list_releases(session, model)) if not r.composition.experts), None)
+    if bare and UNTOUCHED in evaluations and bare.composition == evaluations[UNTOUCHED].composition:
+        scores.save_scores(session, model, None, bare.release_id, evaluations[UNTOUCHED].scores)
 
 
 def to_compare(

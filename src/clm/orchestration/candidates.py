@@ -17,7 +17,7 @@ from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
 from clm.evaluation.protection import protect
 from clm.orchestration import jobs, replaying, service
-from clm.orchestration.bests import PREFIX, best_evers, bests_of, to_compare
+from clm.orchestration.bests import PREFIX, UNTOUCHED, best_evers, bests_of, to_compare
 from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
 from clm.records import (
@@ -144,12 +144,15 @@ class Candidates:
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
             best = bests_of(session, at.model, champion, self._paths.releases)
-        stops, margin = at.policy.gate.early_stop, at.policy.gate.margin
-        margins = {t.name: t.margin or margin for t in tasks if t.name in learnt}
+        margins = {t.name: t.margin or at.policy.gate.margin for t in tasks if t.name in learnt}
         bests = {
             f"{PREFIX}v{number}": (bundles.load_bundle(self._paths.releases / release, self._paths.keys), names)
             for (release, number), names in to_compare(best, champion.release_id, margins, at.policy.gate).items()
         }
+        claims = len(margins) + sum(len(names) for _, names in bests.values())
+        is_new = (
+            task in learnt and task not in champion.experts
+        )  # its score before any learning tells what was passed on
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         job = {
@@ -165,8 +168,11 @@ class Candidates:
                     router=self._paths.routers / router if router else None,
                 ),
                 **{name: _best_job(best, names) for name, (best, names) in bests.items()},
+                **({UNTOUCHED: {"experts": {}, "router": None, "tasks": [task]}} if is_new else {}),
             },
-            "early_stop": stops and {"margins": margins, "confidence": at.policy.gate.confidence},
+            "early_stop": {"margins": margins, "confidence": at.policy.gate.confidence, "claims": claims}
+            if at.policy.gate.early_stop
+            else None,
             "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(learnt))),
             "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
             "max_new_tokens": at.policy.generation.max_new_tokens,
@@ -176,6 +182,7 @@ class Candidates:
         made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
         compositions = {"champion": champion.composition, "candidate": trained.composition}
         compositions |= {name: best.composition for name, (best, _) in bests.items()}
+        compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if is_new else {}
         return {
             name: Evaluation(
                 composition, {t: TaskScore(**s) for t, s in made[name]["scores"].items()}, made[name]["answers"]

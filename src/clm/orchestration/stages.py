@@ -20,6 +20,7 @@ from clm.errors import TamperedArtifact
 from clm.evaluation import repository as ledger
 from clm.ingest import holding
 from clm.orchestration import jobs, log, repair_plan, service
+from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates, scores_of
 from clm.orchestration.repair import Repair
@@ -165,6 +166,7 @@ class Work:
             scores = {name: evaluation.scores for name, evaluation in candidate.evaluations.items()}
             ledger.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"])
             ledger.save_scores(session, snapshot.model, update_id, release.release_id, scores["candidate"])
+            save_untouched(session, snapshot.model, candidate.evaluations)
             update.release_id = release.release_id
         detail = {"release": release.release_id, "number": release.number, "task": at.task}
         return release, detail, f"Release v{release.number} ({short(release.release_id)}) signed and registered."
