@@ -319,6 +319,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/tasks/{task}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Edit Task */
+        patch: operations["edit_task_api_v1_models__name__tasks__task__patch"];
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -807,11 +824,22 @@ export interface components {
          */
         GatePolicy: {
             /**
+             * Best Ever Margin
+             * @description tolerated loss against the task's best release; none: twice margin
+             */
+            best_ever_margin?: number | null;
+            /**
              * Confidence
              * @description one-sided
              * @default 0.95
              */
             confidence: number;
+            /**
+             * Early Stop
+             * @description stop evaluating a task when its verdict is clear
+             * @default true
+             */
+            early_stop: boolean;
             /**
              * Margin
              * @description tolerated loss, in score points of [0, 1]
@@ -884,6 +912,11 @@ export interface components {
             model: string;
             /** Tasks */
             tasks: components["schemas"]["LedgerTaskOut"][];
+            /**
+             * Weighted
+             * @default false
+             */
+            weighted: boolean;
         };
         /** LedgerTaskOut */
         LedgerTaskOut: {
@@ -928,6 +961,31 @@ export interface components {
             /** Next */
             next: number;
         };
+        /**
+         * MemoryPolicy
+         * @description Which old rows of a task are kept for replay, and how many.
+         */
+        MemoryPolicy: {
+            /**
+             * Megabytes
+             * @description content per task, at most
+             * @default 16
+             */
+            megabytes: number;
+            /**
+             * Policy
+             * @description how rows are chosen
+             * @default balanced
+             * @enum {string}
+             */
+            policy: "random" | "balanced" | "diverse" | "surprising" | "feedback";
+            /**
+             * Rows
+             * @description per task, at most
+             * @default 500
+             */
+            rows: number;
+        };
         /** ModelList */
         ModelList: {
             /** Items */
@@ -956,6 +1014,7 @@ export interface components {
             /**
              * @default {
              *       "confidence": 0.95,
+             *       "early_stop": true,
              *       "margin": 0.05
              *     }
              */
@@ -967,6 +1026,23 @@ export interface components {
              *     }
              */
             generation: components["schemas"]["GenerationPolicy"];
+            /**
+             * @default {
+             *       "megabytes": 16,
+             *       "policy": "balanced",
+             *       "rows": 500
+             *     }
+             */
+            memory: components["schemas"]["MemoryPolicy"];
+            /**
+             * @default {
+             *       "interpolate": true,
+             *       "looks": 3,
+             *       "replay_factor": 3,
+             *       "replay_tries": 1
+             *     }
+             */
+            repair: components["schemas"]["RepairPolicy"];
             /**
              * @default {
              *       "kind": "canary",
@@ -995,10 +1071,25 @@ export interface components {
              *       "rank": 16,
              *       "replay_share": 0.5,
              *       "seed": 17,
+             *       "strategies": [
+             *         {
+             *           "mix": 1,
+             *           "name": "experts",
+             *           "sharpness": 10
+             *         }
+             *       ],
              *       "warmup_share": 0.1
              *     }
              */
             training: components["schemas"]["TrainingPolicy"];
+            /**
+             * @default {
+             *       "enabled": true,
+             *       "held_back": 0.2,
+             *       "trial_share": 0.15
+             *     }
+             */
+            transfer: components["schemas"]["TransferPolicy"];
             /** @default {} */
             trigger: components["schemas"]["TriggerPolicy"];
         };
@@ -1164,6 +1255,65 @@ export interface components {
             number: number;
             /** Release Id */
             release_id: string;
+        };
+        /**
+         * RepairPolicy
+         * @description What is tried before an update that failed the gate is rejected.
+         */
+        RepairPolicy: {
+            /**
+             * Interpolate
+             * @description look for the largest step from old to new that passes
+             * @default true
+             */
+            interpolate: boolean;
+            /**
+             * Looks
+             * @description evaluations of the interpolation, at most
+             * @default 3
+             */
+            looks: number;
+            /**
+             * Replay Factor
+             * @description replay share grows by this per try
+             * @default 3
+             */
+            replay_factor: number;
+            /**
+             * Replay Tries
+             * @description trainings with more replay, at most
+             * @default 1
+             */
+            replay_tries: number;
+        };
+        /** RepairTryOut */
+        RepairTryOut: {
+            /** Expert Hash */
+            expert_hash: string | null;
+            /** Gain */
+            gain: number | null;
+            /** Kept */
+            kept: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "interpolate" | "replay";
+            /** Reason */
+            reason: string;
+            /** Replay Share */
+            replay_share: number | null;
+            /** Scores */
+            scores: {
+                [key: string]: number;
+            };
+            /** Step */
+            step: number | null;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "fail" | "inconclusive" | "error";
         };
         /** ReportOut */
         ReportOut: {
@@ -1389,6 +1539,39 @@ export interface components {
              */
             state: "waiting" | "running" | "done" | "failed" | "skipped";
         };
+        /**
+         * StrategyOptions
+         * @description What every method's options have in common: a name, bounds, and no unknown fields.
+         */
+        StrategyOptions: {
+            /** Name */
+            name: unknown;
+        };
+        /**
+         * TaskEdit
+         * @description What is left out stays as it is.
+         */
+        TaskEdit: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Group */
+            group?: string | null;
+            /** Margin */
+            margin?: number | null;
+            /**
+             * Protected
+             * @default false
+             */
+            protected: boolean;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+        };
         /** TaskIn */
         TaskIn: {
             /**
@@ -1396,6 +1579,8 @@ export interface components {
              * @default
              */
             description: string;
+            /** Group */
+            group?: string | null;
             /**
              * Holdout
              * @default 0.2
@@ -1411,6 +1596,16 @@ export interface components {
             metric: "exact_match" | "token_f1" | "perplexity";
             /** Name */
             name: string;
+            /**
+             * Protected
+             * @default false
+             */
+            protected: boolean;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
         };
         /** TaskOut */
         TaskOut: {
@@ -1418,6 +1613,8 @@ export interface components {
             created_at: string;
             /** Description */
             description: string;
+            /** Group */
+            group: string | null;
             /** Holdout */
             holdout: number;
             /** Margin */
@@ -1429,8 +1626,12 @@ export interface components {
             metric: "exact_match" | "token_f1" | "perplexity";
             /** Name */
             name: string;
+            /** Protected */
+            protected: boolean;
             /** Suite Open */
             suite_open: boolean;
+            /** Weight */
+            weight: number;
         };
         /** TaskVerdictOut */
         TaskVerdictOut: {
@@ -1450,6 +1651,11 @@ export interface components {
             n: number;
             /** Reason */
             reason: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "new" | "refreshed" | "original";
             /** Task */
             task: string;
             /**
@@ -1482,7 +1688,7 @@ export interface components {
         };
         /**
          * TrainingPolicy
-         * @description Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685).
+         * @description Hyper-parameters of one expert (LoRA, Hu et al. 2021, arXiv:2106.09685), and how forgetting is prevented.
          */
         TrainingPolicy: {
             /**
@@ -1545,6 +1751,18 @@ export interface components {
              */
             seed: number;
             /**
+             * Strategies
+             * @description continual-learning methods, composed
+             * @default [
+             *       {
+             *         "mix": 1,
+             *         "name": "experts",
+             *         "sharpness": 10
+             *       }
+             *     ]
+             */
+            strategies: components["schemas"]["StrategyOptions"][];
+            /**
              * Trunk Layers
              * @description frozen lower layers; none: half of them
              */
@@ -1555,6 +1773,29 @@ export interface components {
              * @default 0.1
              */
             warmup_share: number;
+        };
+        /**
+         * TransferPolicy
+         * @description Where a new task's expert starts: fresh, or from the most similar task's expert, decided on held-back rows.
+         */
+        TransferPolicy: {
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Held Back
+             * @description share of the new rows that decides
+             * @default 0.2
+             */
+            held_back: number;
+            /**
+             * Trial Share
+             * @description of the steps, spent on the comparison
+             * @default 0.15
+             */
+            trial_share: number;
         };
         /**
          * TriggerPolicy
@@ -1595,6 +1836,11 @@ export interface components {
             finished_at: string | null;
             /** Id */
             id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "learn" | "remove";
             /** Model */
             model: string;
             /** Outcome */
@@ -1621,6 +1867,8 @@ export interface components {
             state: "queued" | "running" | "succeeded" | "rejected" | "inconclusive" | "rolled-back" | "failed" | "cancelling" | "cancelled";
             /** Task */
             task: string;
+            /** Tries */
+            tries: components["schemas"]["RepairTryOut"][];
             /** Trigger */
             trigger: string;
             /** Trigger Reason */
@@ -2250,6 +2498,42 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    edit_task_api_v1_models__name__tasks__task__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskEdit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

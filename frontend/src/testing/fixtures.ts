@@ -24,6 +24,9 @@ const task = (name: string, margin: number | null = null): Model['tasks'][number
   metric: 'exact_match',
   holdout: 0.2,
   suite_open: false,
+  group: null,
+  weight: 1,
+  protected: false,
   created_at: NOW,
 })
 
@@ -58,6 +61,7 @@ export const gate = (verdict: GateVerdict['verdict'] = 'pass'): GateVerdict => (
   tasks: [
     {
       task: 'intent',
+      role: 'original',
       verdict,
       reason: '0.41 against 0.93 on 80 examples, difference -0.52 (95 % bound -0.62), margin 0.05',
       candidate: 0.41,
@@ -75,6 +79,7 @@ export const update = (more: Partial<Update> = {}): Update => ({
   id: 'upd_1',
   model: MODEL,
   task: 'facts',
+  kind: 'learn',
   state: 'running',
   stage: 'train',
   trigger: 'volume',
@@ -84,6 +89,7 @@ export const update = (more: Partial<Update> = {}): Update => ({
   release_number: null,
   rollout_id: null,
   verdict: null,
+  tries: [],
   outcome: null,
   progress: {
     stage: 'train',
@@ -132,6 +138,7 @@ export const ledger = (): Ledger => ({
     row('details', [cell(1, 0.02), cell(3, 0.88), cell(null, 0.88)]),
   ],
   average_performance: 0.9,
+  weighted: false,
   backward_transfer: -0.01,
   forgetting: 0.01,
   as_of: NOW,

@@ -11,8 +11,10 @@ type Props = { ledger: Ledger | null; serving: Overview['serving']; model: Model
 function Summary({ ledger }: { ledger: Ledger }) {
   return (
     <dl className={css.summary}>
-      <div title="Mean score of the serving release over all tasks">
-        <dt>Average performance</dt>
+      <div
+        title={`Mean score of the serving release over all tasks${ledger.weighted ? ', by their weights' : ''}`}
+      >
+        <dt>{ledger.weighted ? 'Weighted average' : 'Average performance'}</dt>
         <dd>{score(ledger.average_performance)}</dd>
       </div>
       <div title="Mean change of each task since it was learnt; negative means that something was forgotten">
@@ -38,7 +40,8 @@ export function LedgerPanel({ ledger, serving, model }: Props) {
   const margins = Object.fromEntries(
     (model?.tasks ?? []).map((task) => [task.name, task.margin ?? model?.policy.gate.margin]),
   )
-  const table = matrix(ledger, margins)
+  const weights = Object.fromEntries((model?.tasks ?? []).map((task) => [task.name, task.weight]))
+  const table = matrix(ledger, margins, weights)
   return (
     <Panel
       title="Ledger: every task under every release"
@@ -47,6 +50,7 @@ export function LedgerPanel({ ledger, serving, model }: Props) {
     >
       <LedgerTable
         matrix={table}
+        averaged={ledger.weighted ? 'Weighted average' : 'Average'}
         aliases={{
           champion: serving?.champion?.number ?? null,
           candidate: serving?.candidate?.number ?? null,

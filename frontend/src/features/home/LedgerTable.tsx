@@ -67,8 +67,10 @@ function Cell({ entry }: { entry: Entry | null }) {
   )
 }
 
+type Props = { matrix: Matrix; aliases: Aliases; averaged: string }
+
 /** The ledger as a native table; the number in each cell carries the meaning, the colour only repeats it. */
-export function LedgerTable({ matrix, aliases }: { matrix: Matrix; aliases: Aliases }) {
+export function LedgerTable({ matrix, aliases, averaged }: Props) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls sideways must be reachable by keyboard
     <section className={css.scroll} tabIndex={0} aria-label="Ledger, scrolls sideways">
@@ -99,7 +101,7 @@ export function LedgerTable({ matrix, aliases }: { matrix: Matrix; aliases: Alia
         </tbody>
         <tfoot>
           <tr>
-            <th scope="row">Average</th>
+            <th scope="row">{averaged}</th>
             {matrix.averages.map((average, at) => (
               <td key={matrix.columns[at]?.key ?? at}>{score(average)}</td>
             ))}

@@ -50,6 +50,16 @@ it('leaves empty what was not evaluated, and averages over the others', () => {
   expect(table.averages.map((average) => average?.toFixed(3))).toEqual(['0.065', '0.930', '0.900', '0.645'])
 })
 
+it('weighs the average where tasks have weights', () => {
+  const weighed = matrix(ledger(), MARGINS, { intent: 3 })
+  expect(weighed.averages.map((average) => average?.toFixed(4))).toEqual([
+    '0.0875',
+    '0.9300',
+    '0.9100',
+    '0.5275',
+  ])
+})
+
 it('shows the last thirty columns and counts the rest, but still knows the best before them', () => {
   const long = ledger()
   const cells = Array.from({ length: 40 }, (_, at) =>

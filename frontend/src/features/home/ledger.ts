@@ -26,7 +26,11 @@ function columnsOf(ledger: Ledger): Column[] {
 }
 
 /** The ledger as a table: tasks down, releases (and rejected candidates) across, in order of time. */
-export function matrix(ledger: Ledger, margins: Record<string, number | undefined>): Matrix {
+export function matrix(
+  ledger: Ledger,
+  margins: Record<string, number | undefined>,
+  weights: Record<string, number | undefined> = {},
+): Matrix {
   const all = columnsOf(ledger)
   const columns = all.slice(-COLUMNS_SHOWN)
   const rows = ledger.tasks.map((task) => {
@@ -43,8 +47,12 @@ export function matrix(ledger: Ledger, margins: Record<string, number | undefine
     return { task: task.task, metric: task.metric, best: task.best, entries: entries.slice(-COLUMNS_SHOWN) }
   })
   const averages = columns.map((_, at) => {
-    const scores = rows.flatMap((row) => row.entries[at]?.cell.score ?? [])
-    return scores.length > 0 ? scores.reduce((sum, s) => sum + s, 0) / scores.length : null
+    const scored = rows.flatMap((row) => {
+      const score = row.entries[at]?.cell.score
+      return score === undefined ? [] : [{ score, weight: weights[row.task] ?? 1 }]
+    })
+    const whole = scored.reduce((sum, { weight }) => sum + weight, 0)
+    return whole > 0 ? scored.reduce((sum, { score, weight }) => sum + weight * score, 0) / whole : null
   })
   return { columns, rows, averages, hidden: all.length - columns.length }
 }

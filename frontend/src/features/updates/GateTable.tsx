@@ -7,6 +7,7 @@ import { count, score, signed } from '@/lib/format'
 import css from './Updates.module.css'
 
 const NUMBERS = ['Candidate', 'Champion', 'Difference', 'Bound', 'Margin', 'n']
+const ROLES = { new: 'new task', refreshed: 'refreshed', original: 'original' }
 
 /** The gate's verdict task by task: numbers, and the sentence that says why. */
 export function GateTable({ verdict }: { verdict: GateVerdict }) {
@@ -31,7 +32,7 @@ export function GateTable({ verdict }: { verdict: GateVerdict }) {
             {verdict.tasks.map((task) => (
               <tr key={task.task}>
                 <th scope="row">
-                  {task.task}
+                  {task.task} <span className={css.role}>{ROLES[task.role]}</span>
                   <span className={css.why}>
                     {task.reason}
                     {task.more_examples
