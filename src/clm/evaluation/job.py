@@ -4,12 +4,12 @@ Reads `job.json`:
 
     base, base_hash           folder of the base and its hash
     compositions              {name: {"experts": {task: {"hash", "path"}}, "router": {"hash", "path"} | null,
-                               "tasks": [the suites to answer] | absent for all}}, in the order to answer
+                               "tasks": [the suites to answer] | absent for all}}
     suites                    Parquet file, see clm.evaluation.suites
     metrics                   {task: metric}
     max_new_tokens, answers_dir, threads
     early_stop                null, or {"margins": {task: margin}, "confidence", "claims"}: stop answering a task for
-                              the composition "candidate" once it is clearly worse than "champion", answered before;
+                              the composition "candidate" once it is clearly worse than "champion";
                               `claims` is the number of comparisons that the gate will make
 
 Writes `answers-<name>.parquet` per composition and `result.json`, `{name: {"scores": {task: TaskScore}, "answers"}}`;
@@ -52,7 +52,8 @@ def run(folder: Path) -> dict[str, Any]:
             job["max_new_tokens"],
             _Progress(folder / "progress.jsonl"),
         )
-        for name, parts in job["compositions"].items():
+        for name in sorted(job["compositions"], key=lambda name: (name != "champion", name)):
+            parts = job["compositions"][name]
             candidate = _candidate(parts)
             enough = _clearly_worse(job, result) if name == "candidate" and job.get("early_stop") else None
             rows = evaluator.evaluate(candidate, parts.get("tasks"), enough)

@@ -150,9 +150,7 @@ class Candidates:
             for (release, number), names in to_compare(best, champion.release_id, margins, at.policy.gate).items()
         }
         claims = len(margins) + sum(len(names) for _, names in bests.values())
-        is_new = (
-            task in learnt and task not in champion.experts
-        )  # its score before any learning tells what was passed on
+        is_new = task in learnt - set(champion.experts)  # then the untouched base is asked too
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         job = {

@@ -20,7 +20,9 @@ from clm.core.files import read_json, write_json
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput, NotFound
 from clm.evaluation import evaluator, job
+from clm.evaluation.answer_store import AnswerStore, answer_key
 from clm.evaluation.answers import example_scores, probes
+from clm.evaluation.gate import judge
 from clm.llm.base import load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.prompts import routing_ids
@@ -180,6 +182,68 @@ def test_a_changed_expert_costs_only_its_own_examples(prepare: Prepare, world: W
     assert rows.filter(pl.col("routed") != "letters")["reused"].all()
     new = rows.filter(pl.col("routed") == "letters")
     assert len(new) and not new["reused"].any()
+
+
+EARLY_STOP: dict[str, Any] = {"margins": {"letters": 0.05}, "confidence": 0.95, "claims": 2}
+
+
+def ask_eighty(folder: Path, tmp_path: Path, world: World, answer: str) -> None:
+    """Eighty examples of `letters`, to which the base is known to answer right and each expert this."""
+    contents: list[Json] = [{"prompt": f"say abc {n}", "completion": "abc"} for n in range(80)]
+    rows = [
+        {"example_id": f"rec_{content_hash('completion', content)[:24]}", "task": "letters", "shape": "completion",
+         "content": json.dumps(content), "prompt_hash": prompt_hash("completion", content),
+         "content_hash": content_hash("completion", content)}
+        for content in contents
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_parquet(folder / "suites.parquet")
+    with AnswerStore(tmp_path / "answers", world.base_hash) as store:
+        for row in rows:
+            asked = str(row["prompt_hash"])
+            store.save_answers({answer_key(expert["hash"], asked, 6): answer for expert in world.experts.values()})
+            store.save_answers({answer_key(None, asked, 6): "abc"})
+
+
+def test_a_task_that_is_clearly_worse_is_not_answered_to_its_end(
+    prepare: Prepare, world: World, tmp_path: Path
+) -> None:
+    folder = prepare("job", {"champion": [], "candidate": list(TASKS)}, tasks=["letters"], early_stop=EARLY_STOP)
+    ask_eighty(folder, tmp_path, world, answer="xyz")
+    result = job.run(folder)
+    assert (result["champion"]["scores"]["letters"]["n"], result["candidate"]["scores"]["letters"]["n"]) == (80, 20)
+    verdict = judge(
+        example_scores(Path(result["candidate"]["answers"])),
+        example_scores(Path(result["champion"]["answers"])),
+        EARLY_STOP["margins"],
+        EARLY_STOP["confidence"],
+        early_stop=True,
+    )
+    assert verdict.verdict == "fail" and "on 20 of 80 examples" in verdict.reason
+
+
+def test_what_is_not_clearly_worse_is_answered_in_full_and_in_the_suites_order(
+    prepare: Prepare, world: World, tmp_path: Path
+) -> None:
+    whole = prepare("whole", {"champion": [], "candidate": list(TASKS)}, tasks=["letters"])
+    ask_eighty(whole, tmp_path, world, answer="abc")
+    looked = prepare("looked", {"champion": [], "candidate": list(TASKS)}, tasks=["letters"], early_stop=EARLY_STOP)
+    shutil.copy(whole / "suites.parquet", looked / "suites.parquet")
+    answers = [Path(job.run(folder)["candidate"]["answers"]) for folder in (whole, looked)]
+    assert pl.read_parquet(answers[0]).equals(pl.read_parquet(answers[1]))
+    assert pl.read_parquet(answers[1])["example_id"].to_list() == pl.read_parquet(whole / "suites.parquet")[
+        "example_id"
+    ].to_list()  # fmt: skip
+
+
+def test_a_composition_may_be_asked_for_some_tasks_only(prepare: Prepare) -> None:
+    folder = prepare("job", {"champion": list(TASKS), "best-v3": list(TASKS)})
+    content = read_json(folder / "job.json")
+    content["compositions"]["best-v3"]["tasks"] = ["numbers"]
+    write_json(folder / "job.json", content)
+    result = job.run(folder)
+    assert list(result["best-v3"]["scores"]) == ["numbers"]
+    assert result["best-v3"]["scores"]["numbers"]["reused"] == 5
+    assert set(example_scores(Path(result["best-v3"]["answers"]))) == {"numbers"}
 
 
 def run_as_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clm.evaluation.ledger import Ledger, LedgerRow, ReleaseFact, build_ledger
+from clm.evaluation.ledger import Ledger, LedgerRow, ReleaseFact, best_releases, build_ledger
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -34,7 +34,32 @@ def test_the_published_definitions() -> None:
     assert ledger.average_performance == pytest.approx((0.6 + 0.85 + 0.7) / 3)
     assert ledger.backward_transfer == pytest.approx(((0.6 - 0.9) + (0.85 - 0.8)) / 2)
     assert ledger.forgetting == pytest.approx(((0.95 - 0.6) + (0.8 - 0.85)) / 2)
+    assert ledger.forgetting_from_first == pytest.approx(((0.9 - 0.6) + (0.8 - 0.85)) / 2)
+    assert ledger.forward_transfer is None  # nobody asked the untouched base
     assert ledger.as_of == START + timedelta(minutes=3)
+
+
+def test_forward_transfer_is_what_a_task_got_from_others_before_it_was_learned() -> None:
+    facts = [ReleaseFact("r0", 0, frozenset()), *FACTS]
+    rows = [*ROWS, row("c", "r2", 0.4, 2), row("a", "r0", 0.3, 0), row("b", "r0", 0.05, 0), row("c", "r0", 0.2, 0)]
+    ledger = build_ledger("m", rows, facts)
+    assert ledger.forward_transfer == pytest.approx(((0.1 - 0.05) + (0.4 - 0.2)) / 2)
+    assert ledger.backward_transfer == build_ledger("m", ROWS, FACTS).backward_transfer
+
+
+def test_the_best_release_of_each_task_and_how_many_differed() -> None:
+    facts = [*FACTS, ReleaseFact("r4", 4, frozenset({"a", "b", "c"}))]
+    rows = [*ROWS, row("a", "r4", 0.6, 4), row("b", "r4", 0.7, 4), row("b", None, 0.99, 5)]
+    bests = best_releases(rows, facts)
+    assert (bests["a"].release_id, bests["a"].number, bests["a"].score) == ("r2", 2, 0.95)
+    assert bests["a"].chosen_from == 3  # r4 answered as r3 did
+    assert (bests["b"].release_id, bests["b"].chosen_from) == ("r3", 3)  # neither the base's score nor a rejected one
+    assert bests["c"].release_id == "r3"
+    assert best_releases(rows, facts, current="r2")["b"].release_id == "r2"
+    same = [row("a", "r1", 0.9, 1), row("a", "r2", 0.9, 2)]
+    assert best_releases(same, FACTS)["a"].number == 2  # the newest of equals
+    assert best_releases([row("a", "r1", 0.99, 1, "old"), *ROWS[2:]], FACTS)["a"].release_id == "r2"
+    assert best_releases([], []) == {}
 
 
 def test_a_line_knows_best_first_previous_and_current() -> None:
