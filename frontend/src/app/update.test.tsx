@@ -1,8 +1,9 @@
 import { act, screen, within } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { expect, it } from 'vitest'
+import type { UpdateStage } from '@/lib/api/types'
 import { FakeEventSource } from '@/testing/eventSource'
-import { gate, stages, update } from '@/testing/fixtures'
+import { gate, id, stages, update } from '@/testing/fixtures'
 import { expectAccessible, heading, open } from '@/testing/render'
 import { answers, at, problem, server } from '@/testing/server'
 
@@ -78,6 +79,58 @@ it.each(['pass', 'fail', 'inconclusive'] as const)(
     await expectAccessible()
   },
 )
+
+it('shows what was tried to repair it, and which try was kept', async () => {
+  const look = { kind: 'interpolate', replay_share: null, expert_hash: id(6) } as const
+  const [snapshot, mixture, train, evaluate, said, released, rollout] = stages(7)
+  const no = { ...said, state: 'failed' } as UpdateStage
+  const repair = {
+    ...said,
+    name: 'repair',
+    detail: { tries: 2, reason: 'Repaired by try 2 of 2.' },
+  } as UpdateStage
+  const repaired = update({
+    state: 'succeeded',
+    stage: null,
+    verdict: gate('pass'),
+    allowed_actions: [],
+    stages: [snapshot, mixture, train, evaluate, no, repair, released, rollout] as UpdateStage[],
+    tries: [
+      {
+        ...look,
+        step: 0.5,
+        scores: { facts: 0.6 },
+        gain: -0.1,
+        verdict: 'fail',
+        reason: 'Too bad.',
+        kept: false,
+      },
+      {
+        ...look,
+        step: 0.25,
+        scores: { facts: 0.8 },
+        gain: 0.1,
+        verdict: 'pass',
+        reason: 'Fine.',
+        kept: true,
+      },
+    ],
+  })
+  server.use(answers('/updates/:id', repaired))
+  const { user } = open('/updates/upd_1')
+  const region = within(await screen.findByRole('region', { name: 'Repair' }))
+  expect(region.getByRole('row', { name: /^Step 0.5 from/ })).toHaveTextContent(
+    'Too bad.Failfacts 0.60−0.10no',
+  )
+  expect(region.getByRole('row', { name: /^Step 0.25 from/ })).toHaveTextContent(
+    'Fine.Passfacts 0.80+0.10yes',
+  )
+  const rail = within(screen.getByRole('list', { name: 'Stages of this update' }))
+  expect(rail.getAllByRole('button')).toHaveLength(8)
+  await user.click(rail.getByRole('button', { name: /^Gate/ }))
+  expect(screen.getByText('Said no')).toBeVisible()
+  await expectAccessible()
+})
 
 it('cancels after one question', async () => {
   server.use(http.post(at('/updates/upd_1:cancel'), () => HttpResponse.json(update({ state: 'cancelling' }))))

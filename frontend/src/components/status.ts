@@ -28,6 +28,7 @@ const VERDICT: Record<string, Look> = {
   pass: { tone: 'ok', icon: 'check', label: 'Pass' },
   fail: { tone: 'bad', icon: 'cross', label: 'Fail' },
   inconclusive: { tone: 'warn', icon: 'question', label: 'Inconclusive' },
+  error: { tone: 'bad', icon: 'alert', label: 'Not possible' },
   'no-data': { tone: 'idle', icon: 'skip', label: 'No data' },
   promote: { tone: 'ok', icon: 'check', label: 'Promote' },
   rollback: { tone: 'bad', icon: 'undo', label: 'Roll back' },

@@ -2,7 +2,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { Panel } from '@/components/Panel'
 import { Rail } from '@/components/Rail'
 import { RunProgress } from '@/components/RunProgress'
-import { stageLook } from '@/components/status'
+import { type Look, stageLook } from '@/components/status'
 import type { Update, UpdateStage } from '@/lib/api/types'
 import { between, capital, duration, MISSING, word } from '@/lib/format'
 import { useNow } from '@/lib/useNow'
@@ -17,6 +17,13 @@ export function shown(value: unknown): string {
   return JSON.stringify(value)
 }
 
+/** A gate that said no did not stop an update that was repaired after it. */
+function lookOf(stage: UpdateStage, update: Update): Look {
+  const wentOn = stage.name === 'gate' && update.stages.some((s) => s.name === 'repair')
+  const look = stageLook(stage.state)
+  return wentOn && stage.state === 'failed' ? { ...look, label: 'Said no' } : look
+}
+
 function meta(stage: UpdateStage, now: number): string {
   const took = between(stage.started_at, stage.finished_at, now)
   const parts = [took === null ? stageLook(stage.state).label : duration(took)]
@@ -24,13 +31,13 @@ function meta(stage: UpdateStage, now: number): string {
   return parts.join(' · ')
 }
 
-function Detail({ stage }: { stage: UpdateStage }) {
+function Detail({ stage, look }: { stage: UpdateStage; look: Look }) {
   const entries = Object.entries(stage.detail ?? {})
   return (
     <dl className={css.detail} aria-label={`${stage.name} details`}>
       <div>
         <dt>{capital(stage.name)}</dt>
-        <dd>{stageLook(stage.state).label}</dd>
+        <dd>{look.label}</dd>
       </div>
       {entries.map(([name, value]) => (
         <div key={name}>
@@ -64,7 +71,7 @@ export function StagesPanel({ update, picked }: { update: Update; picked: string
           nodes={update.stages.map((s) => ({
             key: s.name,
             name: capital(s.name),
-            look: stageLook(s.state),
+            look: lookOf(s, update),
             meta: meta(s, now),
           }))}
         />
@@ -74,7 +81,7 @@ export function StagesPanel({ update, picked }: { update: Update; picked: string
           <RunProgress update={update} />
         </div>
       ) : null}
-      {stage ? <Detail stage={stage} /> : null}
+      {stage ? <Detail stage={stage} look={lookOf(stage, update)} /> : null}
     </Panel>
   )
 }

@@ -14,6 +14,7 @@ import { updateQuery } from './api'
 import { CancelUpdate } from './CancelUpdate'
 import { GateTable } from './GateTable'
 import { LogTail } from './LogTail'
+import { RepairTable } from './RepairTable'
 import { StagesPanel } from './StagesPanel'
 import css from './Updates.module.css'
 
@@ -76,6 +77,7 @@ export function UpdatePage() {
         <Outcome update={update} />
         <StagesPanel update={update} picked={stage} />
         {update.verdict ? <GateTable verdict={update.verdict} /> : null}
+        {update.tries.length ? <RepairTable update={update} /> : null}
         <LogTail update={update} />
       </div>
     </>
