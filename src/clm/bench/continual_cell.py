@@ -1,0 +1,206 @@
+"""`python -m clm.bench.continual_cell FOLDER`: one strategy learns one sequence; each finished task stays as a step.
+
+Reads `job.json` (base, rows, policy or null for the untouched base, baseline, threads); writes `step-NN.json` with the
+scores after each task, and beside it the adapters, so that it goes on where it was cut off.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from clm.bench.datasets import BenchTask
+from clm.bench.general import GENERAL_REQUESTS
+from clm.bench.processes import own_peak_mb
+from clm.core.files import read_json, write_json
+from clm.evaluation.metrics import exact_match
+from clm.llm.base import load_base
+from clm.llm.experts import load_expert, save_expert
+from clm.llm.prompts import chat_ids, prompt_ids
+from clm.llm.router import Features, Router, fit_router
+from clm.llm.runtime import GenerationRequest, Runtime
+from clm.policies import TrainingPolicy
+from clm.records import BASE
+from clm.training.examples import Example
+from clm.training.learning import learn
+from clm.training.loop import Progress
+from clm.training.routing import general_features
+from clm.training.strategies import adapter_of
+from clm.training.strategies.hooks import Lesson
+
+ROOM = 2  # tokens that an answer may be longer than the longest of its task
+
+
+class Cell:
+    def __init__(self, folder: Path) -> None:
+        job = read_json(folder / "job.json")
+        self._folder = folder
+        self._tasks = [BenchTask(**task) for task in read_json(Path(job["rows"]))["tasks"]]
+        self._names = [task.name for task in self._tasks]
+        self._base = load_base(Path(job["base"]), job["threads"])
+        self._runtime = Runtime(self._base)
+        self._baseline = Path(job["baseline"])
+        known = read_json(self._baseline) if self._baseline.exists() else {}
+        self._answers: dict[tuple[str | None, str], str] = {(None, prompt): text for prompt, text in known.items()}
+        self._policy = TrainingPolicy.model_validate(job["policy"]) if job["policy"] else None
+        self._experts: dict[str, str] = {}  # hash by adapter
+        self._state: dict[str, Tensor] = {}
+        self._features: dict[str, Features] = {}  # of training rows, by task
+        self._test_features: dict[str, Features] = {}
+        self._general: Features | None = None
+
+    def run(self) -> None:
+        if self._policy is None:
+            self._write(0, {"scores": [self._score(j, [None] * len(t.test)) for j, t in enumerate(self._tasks)]})
+            write_json(self._baseline, {prompt: text for (_, prompt), text in self._answers.items()})
+            return
+        last = len(self._tasks) - 1
+        if any(options.name == "joint" for options in self._policy.strategies):
+            self._step(0, last)
+            return
+        for number in range(len(self._tasks)):
+            if (self._folder / f"step-{number:02}.json").exists():
+                self._go_on_from(number)
+            else:
+                self._step(number, number)
+
+    def _step(self, step: int, number: int) -> None:
+        assert self._policy is not None
+        task = self._tasks[number]
+        started = time.monotonic()
+        adapter = adapter_of(self._policy.strategies, task.name)
+        old = load_expert(self._expert_path(self._experts[adapter]), self._base) if adapter in self._experts else None
+        lesson = Lesson(
+            self._base, task.name, self._rows(task),
+            {earlier.name: _examples(earlier) for earlier in self._tasks[:number]}, old, self._state,
+        )  # fmt: skip
+        learned = learn(lesson, self._policy, self._folder / "checkpoints", _Say(task.name))
+        self._experts[adapter] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
+        self._state = learned.state
+        router = self._fit_router(number) if adapter == task.name else None
+        seconds = time.monotonic() - started
+
+        _say(f"{task.name} learned, evaluating")
+        started = time.monotonic()
+        scores = [self._score(j, self._route(router, j)) for j in range(min(number + 2, len(self._tasks)))]
+        self._write(
+            step,
+            {
+                "scores": [*scores, *[None] * (len(self._tasks) - len(scores))],
+                "misrouted": self._misrouted(router, number),
+                "general_on_base": self._general_on_base(router),
+                "seconds": seconds,
+                "evaluation_seconds": time.monotonic() - started,
+                "steps": learned.steps,
+                "tokens": learned.tokens,
+                "final_loss": learned.final_loss,
+                "notes": learned.notes,
+                "peak_memory_mb": own_peak_mb(),
+                "experts": self._experts,
+            },
+        )
+
+    def _write(self, step: int, result: dict[str, Any]) -> None:
+        save_file(self._state, self._folder / "state.safetensors")
+        write_json(self._folder / f"step-{step:02}.json", result)
+
+    def _go_on_from(self, number: int) -> None:
+        self._experts = read_json(self._folder / f"step-{number:02}.json")["experts"]
+        self._state = load_file(self._folder / "state.safetensors")
+
+    def _rows(self, task: BenchTask) -> list[Example]:
+        rows = _examples(task)
+        if self._policy and any(options.name == "domain" for options in self._policy.strategies):
+            # The same prompts once more, without their answers: what a domain's unlabelled text is.
+            rows += [Example(f"text {row.record_id}", "text", {"text": row.content["prompt"]}) for row in rows]
+        return rows
+
+    def _expert_path(self, expert_hash: str) -> Path:
+        return self._folder / "experts" / expert_hash
+
+    def _fit_router(self, last: int) -> Router:
+        for task in self._tasks[: last + 1]:
+            if task.name not in self._features:
+                self._features[task.name] = self._read([row["prompt"] for row in task.train])
+        if self._general is None:
+            self._general = general_features(self._base)
+        seen = {name: self._features[name] for name in self._names[: last + 1]}
+        return fit_router(seen, self._general, self._policy.seed if self._policy else 0)
+
+    def _read(self, prompts: Sequence[str]) -> Features:
+        ids = [chat_ids(self._base.tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+        return self._runtime.features(ids)
+
+    def _tasks_of(self, router: Router, number: int) -> list[str]:
+        task = self._tasks[number]
+        if task.name not in self._test_features:
+            self._test_features[task.name] = self._read([row["prompt"] for row in task.test])
+        return router.route(self._test_features[task.name])
+
+    def _route(self, router: Router | None, number: int) -> list[str | None]:
+        """The adapter's hash for each test row; None: the base."""
+        if router is None:
+            return [next(iter(self._experts.values()))] * len(self._tasks[number].test)
+        return [self._experts.get(name) for name in self._tasks_of(router, number)]
+
+    def _misrouted(self, router: Router | None, last: int) -> float | None:
+        if router is None:
+            return None
+        return fmean(
+            name != self._names[number] for number in range(last + 1) for name in self._tasks_of(router, number)
+        )
+
+    def _general_on_base(self, router: Router | None) -> float | None:
+        if router is None:
+            return None
+        if "" not in self._test_features:
+            self._test_features[""] = self._read(GENERAL_REQUESTS)
+        return float(np.mean([name == BASE for name in router.route(self._test_features[""])]))
+
+    def _score(self, number: int, adapters: Sequence[str | None]) -> float:
+        """Mean exact match of greedy answers to a task's test rows."""
+        task = self._tasks[number]
+        tokenizer = self._base.tokenizer
+        longest = max(len(tokenizer.encode(row["completion"])) for row in (*task.train, *task.test))
+        asked = list(zip(task.test, adapters, strict=True))
+        missing = [(row, adapter) for row, adapter in asked if (adapter, row["prompt"]) not in self._answers]
+        for adapter in {adapter for _, adapter in missing} - {None}:
+            self._runtime.load_expert(str(adapter), self._expert_path(str(adapter)))
+        requests = [
+            GenerationRequest(prompt_ids(tokenizer, "completion", row), adapter, max_new_tokens=longest + ROOM)
+            for row, adapter in missing
+        ]
+        for (row, adapter), made in zip(missing, self._runtime.generate(requests), strict=True):
+            self._answers[adapter, row["prompt"]] = made.text
+        return fmean(exact_match(self._answers[adapter, row["prompt"]], row["completion"]) for row, adapter in asked)
+
+
+def _examples(task: BenchTask) -> list[Example]:
+    return [Example(f"{task.name} {n}", "completion", dict(row)) for n, row in enumerate(task.train)]
+
+
+class _Say:
+    """Tells every tenth step."""
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.step % 10 == 0 or progress.step == progress.steps:
+            _say(f"{self._task}: step {progress.step} of {progress.steps}, loss {progress.loss:.3f}, "
+                 f"{progress.tokens_per_second:.0f} tokens/s")  # fmt: skip
+
+
+def _say(message: str) -> None:
+    sys.stdout.write(message + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    Cell(Path(sys.argv[1])).run()
