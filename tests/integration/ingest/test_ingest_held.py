@@ -1,7 +1,7 @@
 """Batches of a rejected update are held: out of updates and the volume, until somebody decides."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -29,7 +29,7 @@ def hold(session: Session, update: str, batches: dict[str, int]) -> list[HeldBat
 
 
 @contextmanager
-def entries_added(room: Room) -> Iterator[list[str]]:
+def entries_added(room: Room) -> Generator[list[str]]:
     """The actions that were written to the audit meanwhile; the chain must hold."""
     actions: list[str] = []
     with room.database.read() as session:
