@@ -9,7 +9,7 @@ from clm.llm.base import Base, import_base, load_base
 from clm.llm.decoder import Expert
 from clm.llm.experts import load_expert, new_expert, save_expert
 from clm.training import interpolation
-from tiny import LAYERS, tiny_base
+from tiny import tiny_base
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_step_goes_its_part_of_the_way_in_every_weight(old: Expert) -> None:
 def test_experts_of_different_shape_are_refused_with_a_sentence(base: Base, old: Expert) -> None:
     with pytest.raises(InvalidInput, match="rank 4 and alpha 8, the new one rank 8 and alpha 8: only experts of one"):
         interpolation.interpolate(old, new_expert(base, 2, rank=8, alpha=8, seed=0), 0.5)
-    with pytest.raises(InvalidInput, match=f"of layers 2 to {LAYERS - 1}, the new one .* of layers 1 to"):
+    with pytest.raises(InvalidInput, match=f"of layers 2 to {base.layers - 1}, the new one .* of layers 1 to"):
         interpolation.interpolate(old, new_expert(base, 1, rank=4, alpha=8, seed=0), 0.5)
     with pytest.raises(InvalidInput, match="step must be from 0"):
         interpolation.interpolate(old, old, 1.5)
