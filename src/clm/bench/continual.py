@@ -98,9 +98,10 @@ class _Cell:
         steps = [read_json(file) for file in sorted(self._folder.glob("step-*.json"))]
         if self.name == BASELINE:
             return {"scores": steps[-1]["scores"]}
-        matrix: list[list[Score]] = [step["scores"] for step in steps]
-        if self._joint:  # trained once on everything: there is no "before"
-            matrix = [[None] * len(self.tasks) for _ in range(len(self.tasks) - 1)] + matrix
+        nothing: list[Score] = [None] * len(self.tasks)
+        # Joint training happens once, on everything: there is no "before".
+        before = [nothing] * (len(self.tasks) - 1) if self._joint else []
+        matrix: list[list[Score]] = [*before, *(step["scores"] for step in steps)]
         peaks = [step["peak_memory_mb"] for step in steps if step["peak_memory_mb"] is not None]
         return {
             "matrix": matrix,
