@@ -15,6 +15,9 @@ class TaskVerdictOut(Schema):
     margin: float
     n: int
     more_examples: int | None
+    p_value: float | None = None
+    power: float | None = None
+    since_best: float | None = None
 
 
 class GateVerdictOut(Schema):

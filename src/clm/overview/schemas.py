@@ -34,7 +34,9 @@ class LedgerOut(Schema):
     average_performance: float | None
     weighted: bool = False  # whether the tasks' weights are in the average
     backward_transfer: float | None
+    forward_transfer: float | None
     forgetting: float | None
+    forgetting_from_first: float | None
     as_of: Time | None
 
 

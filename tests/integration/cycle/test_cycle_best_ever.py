@@ -1,0 +1,39 @@
+"""A candidate is compared with the best release that its task ever had, not only with the champion."""
+
+from collections.abc import Callable
+
+from sqlalchemy import update as change
+
+from clm.core.files import read_json
+from clm.evaluation.tables import Score
+from clm.overview.service import ledger_of
+from cycle_home import MODEL, Home, colour_rows
+
+
+def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[..., Home]) -> None:
+    home = make_home()
+    first = home.run_update("colour")
+    assert first.state == "succeeded", first.outcome
+    home.take("colour", colour_rows(100, 16))
+    second = home.run_update("colour")
+    assert second.state == "succeeded", second.outcome
+    assert "best-v2" not in read_json(home.settings.paths.updates / second.id / "evaluate" / "result.json")
+
+    with home.database.transaction() as session:  # v2 was the best, v3 a little worse
+        session.execute(change(Score).where(Score.release_id == first.release_id).values(score=0.99))
+        session.execute(change(Score).where(Score.release_id == second.release_id).values(score=0.95))
+    home.take("colour", colour_rows(200, 16))
+    third = home.run_update("colour")
+    assert third.state == "succeeded", third.outcome
+    result = read_json(home.settings.paths.updates / third.id / "evaluate" / "result.json")
+    assert list(result["best-v2"]["scores"]) == ["colour"]
+    assert result["best-v2"]["scores"]["colour"]["reused"] == 24  # its answers were known
+    (task,) = (third.verdict or {})["tasks"]
+    assert task["since_best"] is not None
+    assert 0 < task["power"] <= 1 and 0 < task["p_value"] <= 1
+
+    town = home.run_update("town")
+    assert town.state == "succeeded", town.outcome
+    with home.database.read() as session:
+        told = ledger_of(session, MODEL)
+    assert told.forward_transfer is not None  # the untouched base was asked about the new task
