@@ -7,13 +7,13 @@ import pytest
 from clm.errors import TrainingFailed
 from clm.llm.base import Base, load_base
 from clm.llm.experts import save_expert
-from clm.llm.router import Features
+from clm.llm.router import Features, save_features
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.training import transfer
 from clm.training.examples import Example
 from clm.training.loop import train
 from clm.training.routing import task_features
-from clm.training.transfer import choose_start, distances
+from clm.training.transfer import Start, choose_start, distances, start_of_job
 from tiny import tiny_base
 
 POLICY = TrainingPolicy(rank=4, alpha=8, epochs=6, batch_size=4, learning_rate=5e-3, seed=3)
@@ -128,3 +128,26 @@ def test_nothing_that_is_held_back_is_trained_on(base: Base, tmp_path: Path, mon
     experts = {"colours": expert_of(base, SAME_SKILL, tmp_path, epochs=2)}
     choose_start(base, NEW, POLICY, whole, experts, features_of(base, colours=SAME_SKILL))
     assert len(scored) == 8 and seen == {example.record_id for example in NEW} - scored
+
+
+def test_a_job_decides_once_and_only_for_a_task_without_an_expert(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = task_features(base, NEW)
+    features = save_features(features_of(base, colours=SAME_SKILL)["colours"], tmp_path / "features")[1]
+    job = {
+        "task": "dye", "init_expert": None, "transfer": TRANSFER.model_dump(mode="json"),
+        "transfer_from": {"colours": str(expert_of(base, SAME_SKILL, tmp_path))},
+        "other_features": {"colours": str(features)},
+    }  # fmt: skip
+    first = start_of_job(job, tmp_path, base, NEW, POLICY, own)
+    assert first is not None and first.task == "colours"
+
+    def never(*_: object) -> Start:
+        raise AssertionError("it was decided already")
+
+    monkeypatch.setattr(transfer, "choose_start", never)
+    assert start_of_job(job, tmp_path, base, NEW, POLICY, own) == first
+    refresh = {**job, "init_expert": "an expert of its own"}
+    assert start_of_job(refresh, tmp_path, base, NEW, POLICY, own) is None
+    assert start_of_job({"task": "dye", "init_expert": None}, tmp_path, base, NEW, POLICY, own) is None
