@@ -15,10 +15,10 @@ from clm.deployment import service as deployment
 from clm.evaluation.repository import save_scores
 from clm.monitoring.tables import Answer
 from clm.orchestration import log
-from clm.orchestration.service import create_update
+from clm.orchestration.service import create_update, tries_to_json
 from clm.orchestration.tables import Stage, Update
 from clm.policies import ModelPolicy
-from clm.records import Release, TaskScore, TrafficWindow
+from clm.records import Release, RepairTry, TaskScore, TrafficWindow
 from clm.registry.service import as_release
 from clm.registry.tables import ReleaseRow
 from clm.settings import Settings
@@ -158,6 +158,21 @@ def _rejected(session: Session) -> Update:
     verdict = _verdict("fail", {"intent": (0.41, 0.92), "details": (0.87, 0.88)})
     update.verdict, update.outcome = verdict, str(verdict["reason"])
     _stages(session, update, 4, "failed")
+    update.tries = tries_to_json(
+        [
+            RepairTry("interpolate", 0.5, None, "8" * 64, {"intent": 0.74, "details": 0.88}, -0.18, "fail",
+                      "Worse than allowed: intent: 0.74 against 0.92 on 80 examples"),
+            RepairTry("interpolate", 0.25, None, "9" * 64, {"intent": 0.92, "details": 0.88}, 0.0, "pass",
+                      "No task lost more than its margin: intent: 0.92 against 0.92 on 80 examples"),
+            RepairTry("replay", None, 1.5, None, {}, None, "error",
+                      "There are no more older rows of task 'intent' to replay."),
+        ]
+    )  # fmt: skip
+    detail = {"verdict": "fail", "tries": 3, "reason": "3 repairs were tried and none helped"}
+    session.add(
+        Stage(update_id=update.id, position=5, name="repair", state="failed", attempts=1, detail=detail,
+              started_at=now() - timedelta(seconds=50), finished_at=now())
+    )  # fmt: skip
     _scores(session, None, update.id)
     return update
 
