@@ -908,6 +908,10 @@ export interface components {
             backward_transfer: number | null;
             /** Forgetting */
             forgetting: number | null;
+            /** Forgetting From First */
+            forgetting_from_first: number | null;
+            /** Forward Transfer */
+            forward_transfer: number | null;
             /** Model */
             model: string;
             /** Tasks */
@@ -1649,6 +1653,10 @@ export interface components {
             more_examples: number | null;
             /** N */
             n: number;
+            /** P Value */
+            p_value?: number | null;
+            /** Power */
+            power?: number | null;
             /** Reason */
             reason: string;
             /**
@@ -1656,6 +1664,8 @@ export interface components {
              * @enum {string}
              */
             role: "new" | "refreshed" | "original";
+            /** Since Best */
+            since_best?: number | null;
             /** Task */
             task: string;
             /**

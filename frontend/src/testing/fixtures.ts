@@ -140,7 +140,9 @@ export const ledger = (): Ledger => ({
   average_performance: 0.9,
   weighted: false,
   backward_transfer: -0.01,
+  forward_transfer: 0.02,
   forgetting: 0.01,
+  forgetting_from_first: 0.01,
   as_of: NOW,
 })
 

@@ -21,6 +21,10 @@ function Summary({ ledger }: { ledger: Ledger }) {
         <dt>Backward transfer</dt>
         <dd>{signed(ledger.backward_transfer, 3)}</dd>
       </div>
+      <div title="Mean gain on each task before it was learnt, against the untouched base">
+        <dt>Forward transfer</dt>
+        <dd>{signed(ledger.forward_transfer, 3)}</dd>
+      </div>
       <div title="Mean loss of each task against its best score ever">
         <dt>Forgetting</dt>
         <dd>{ledger.forgetting === null ? '–' : ledger.forgetting.toFixed(3)}</dd>

@@ -9,6 +9,11 @@ import css from './Updates.module.css'
 const NUMBERS = ['Candidate', 'Champion', 'Difference', 'Bound', 'Margin', 'n']
 const ROLES = { new: 'new task', refreshed: 'refreshed', original: 'original' }
 
+const power = (chance: number | null | undefined) =>
+  chance === null || chance === undefined
+    ? undefined
+    : `With as many examples, an update that changes nothing passes with probability ${score(chance)}`
+
 /** The gate's verdict task by task: numbers, and the sentence that says why. */
 export function GateTable({ verdict }: { verdict: GateVerdict }) {
   return (
@@ -50,7 +55,9 @@ export function GateTable({ verdict }: { verdict: GateVerdict }) {
                   {signed(task.lower_bound)}
                 </td>
                 <td className={table.right}>−{score(task.margin)}</td>
-                <td className={table.right}>{count(task.n)}</td>
+                <td className={table.right} title={power(task.power)}>
+                  {count(task.n)}
+                </td>
               </tr>
             ))}
           </tbody>
