@@ -7,12 +7,13 @@ memories has none: then all old rows of the updated task may be replayed, and of
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from clm.catalog import service as catalog
 from clm.deployment import repository as deployments
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import ReleaseFact, build_ledger
@@ -35,6 +36,7 @@ class Past:
     lineage: Mapping[str, Json]  # of each task's expert
     slipped: Mapping[str, float]  # per task: best score ever - score under the champion
     held: Collection[str]  # batches
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])  # of tasks; 1 where none is told
 
 
 def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
@@ -44,7 +46,8 @@ def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
     ]
     ledger = build_ledger(model, scores.ledger_rows(session, model), facts, champion)
     slipped = {t.task: t.best - t.current for t in ledger.tasks if t.best is not None and t.current is not None}
-    return Past(bundles.read_lineage(paths.releases / champion), slipped, holding.left_out(session, model))
+    weights = {task.name: task.weight for task in catalog.list_tasks(session, model)}
+    return Past(bundles.read_lineage(paths.releases / champion), slipped, holding.left_out(session, model), weights)
 
 
 def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: Path) -> tuple[float, Recall]:
@@ -69,7 +72,7 @@ def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: P
         policy=policy.memory.policy,
         memories=remembered,
         replay_tasks=others,
-        shares={name: 1 + _urgency(past, name, policy) for name in (task, *others)},
+        shares={name: _share(past, name, policy) for name in (task, *others)},
         held=past.held,
         unseen=own.get("mixture", {}).get("left_out", []),
     )
@@ -151,6 +154,13 @@ def _remembered(made: Json, memories: Path) -> Collection[str]:
     if "memory" in made:
         return frozenset(load_memory(memories, made["memory"]["hash"]).record_ids)
     return frozenset(made["record_ids"])
+
+
+def _share(past: Past, task: str, policy: ModelPolicy) -> float:
+    """Of the replayed rows, against other tasks of the adapter: by `feedback` what slips and what weighs more."""
+    if policy.memory.policy != "feedback":
+        return 1.0
+    return past.weights.get(task, 1.0) * (1 + _urgency(past, task, policy))
 
 
 def _urgency(past: Past, task: str, policy: ModelPolicy) -> float:

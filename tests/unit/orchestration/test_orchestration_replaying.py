@@ -1,6 +1,7 @@
 """How much of the past an update replays, and whose: by strategy and by what slips."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_feedback_replays_more_of_what_slips_and_keeps_more_of_it() -> None:
     asked, found = recall(past(intent=1.0), "intent", policy("replay"), 0.5, NOWHERE)
     assert (asked, found.shares) == (0.5, {"intent": 1, "facts": 1})
     assert budget(past(), "intent", policy("replay")) == 1
+
+
+def test_feedback_replays_more_of_a_task_that_weighs_more() -> None:
+    weighed = replace(past(facts=1.0), weights={"facts": 3.0, "gone": 9.0})
+    assert recall(weighed, "intent", policy("replay", memory="feedback"), 0.5, NOWHERE)[1].shares == {
+        "intent": 1.0,
+        "facts": 6.0,
+    }
+    assert recall(weighed, "intent", policy("replay"), 0.5, NOWHERE)[1].shares == {"intent": 1, "facts": 1}
 
 
 def test_a_new_task_has_no_past() -> None:
