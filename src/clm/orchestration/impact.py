@@ -193,6 +193,7 @@ def _records(settings: Settings, model: str, task: str, file: Path) -> list[Reco
 
 def _plain(record: Record) -> dict[str, str]:
     return {
+        "origin": "new",
         "record_id": record.record_id, "task": record.task, "shape": record.shape,
         "content": canonical_json(record.content), "prompt_hash": record.prompt_hash,
         "content_hash": record.content_hash,

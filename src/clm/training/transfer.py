@@ -95,11 +95,12 @@ def distances(own: Features, others: Mapping[str, Features]) -> dict[str, float]
 def start_of_job(
     job: Mapping[str, Any], folder: Path, base: Base, examples: Sequence[Example], policy: TrainingPolicy, own: Features
 ) -> Start | None:
-    """The start that a training job asks for; None where the task goes on from an expert of its own.
+    """The start that a training job asks for; None where the task goes on from an adapter that there is already.
 
     What was decided once is kept in the job's folder: a job that goes on after a crash doesn't try again.
     """
-    if job.get("init_expert") or "transfer" not in job:
+    has_own_expert = any(strategy.name == "experts" for strategy in policy.strategies)
+    if job.get("init_expert") or "transfer" not in job or not has_own_expert:
         return None
     decided = folder / "start.json"
     if decided.exists():
