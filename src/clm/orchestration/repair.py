@@ -18,6 +18,9 @@ from clm.orchestration.candidates import Candidates, Context, composition_with, 
 from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained
 from clm.settings import Settings
 
+# Strategies whose expert does not go on from the old one: the line between the two means nothing.
+STARTS_FRESH = ("joint", "olora")
+
 
 @dataclass(frozen=True)
 class _Tried:
@@ -48,8 +51,11 @@ class Repair:
         return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
 
     def _next(self, at: Context, tried: list[_Tried]) -> plan.Interpolate | plan.Replay | None:
-        refreshes = at.task in at.champion.experts and not at.removes
-        return plan.next_try(at.policy.repair, at.policy.training.replay_share, refreshes, [one.told for one in tried])
+        """A training that went on from no older expert has no way back to search, and no older rows."""
+        refreshes = at.start is not None and not at.removes
+        fresh = any(strategy.name in STARTS_FRESH for strategy in at.policy.training.strategies)
+        policy = at.policy.repair.model_copy(update={"interpolate": False}) if fresh else at.policy.repair
+        return plan.next_try(policy, at.policy.training.replay_share, refreshes, [one.told for one in tried])
 
     def _try(
         self,
@@ -89,7 +95,9 @@ class Repair:
     def _interpolate(self, at: Context, new: Trained, step: float, folder: Path) -> Trained:
         """The router stays as it is: it reads the base, not the experts."""
         champion = at.champion
-        old_hash, old_path = champion.experts[at.task]
+        if at.start is None:
+            raise InvalidInput(f"Task {at.task!r} had no expert before, so there is none to interpolate from.")
+        old_hash, old_path = champion.experts[at.start]
         paths = self._settings.paths
         job: dict[str, Any] = {
             "base": str(paths.bases / champion.base_hash),

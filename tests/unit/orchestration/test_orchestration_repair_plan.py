@@ -3,8 +3,12 @@ from dataclasses import replace
 import pytest
 
 from clm.orchestration import repair_plan as plan
-from clm.policies import RepairPolicy
+from clm.orchestration.repair import STARTS_FRESH
+from clm.policies import RepairPolicy, TrainingPolicy
 from clm.records import GateVerdict, RepairTry, TaskVerdict, VerdictName
+from clm.strategies import by_name
+from clm.training.strategies import STRATEGIES, build_strategies
+from clm.training.strategies.hooks import Strategy
 
 LOOK = RepairTry("interpolate", 0.5, None, "ab" * 32, {"colour": 0.8}, 0.1, "pass", "colour: 0.80 against 0.70")
 AGAIN = RepairTry("replay", None, 1.5, "cd" * 32, {"colour": 0.8}, 0.1, "pass", "colour: 0.80 against 0.70")
@@ -91,3 +95,9 @@ def test_the_story_names_every_try_and_what_came_of_it() -> None:
     assert plan.story("colour", [tries[0], look(0.25, "pass")]) == (
         "Repaired by try 2 of 2: step 0.25 from the old expert to the new passes the gate and gains colour +0.10."
     )
+
+
+def test_repair_knows_every_strategy_that_starts_fresh() -> None:
+    built = {name: build_strategies((by_name(name),), TrainingPolicy())[0] for name in STRATEGIES}
+    fresh = {name for name, one in built.items() if type(one).starts_fresh is not Strategy.starts_fresh}
+    assert fresh == set(STARTS_FRESH)
