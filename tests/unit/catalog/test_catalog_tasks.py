@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from clm.audit import repository as audit
-from clm.catalog import service
+from clm.catalog import endpoints, service
+from clm.core import http
 from clm.core.caller import Caller
 from clm.core.database import Database, sqlite_url
 from clm.errors import Conflict, InvalidInput, NotFound
 from clm.policies import ModelPolicy
+from clm.settings import Settings
 
 TEST = Caller("test")
 
@@ -86,3 +90,22 @@ def test_a_removed_task_is_hidden_and_can_come_back(session: Session) -> None:
         service.add_task(session, TEST, model="m", name="intent")
     session.flush()
     assert [entry.action for entry in audit.page(session, before=None, limit=50)].count("task.remove") == 1
+
+
+def test_the_api_changes_only_what_it_is_told(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "clm.db"))
+    database.migrate()
+    with database.transaction() as session:
+        service.create_model(session, TEST, name="m", base_reference="b", base_hash="0" * 64, policy=ModelPolicy())
+    app = FastAPI()
+    http.install(app, Settings.load(home=tmp_path), database)
+    app.include_router(endpoints.router)
+    client = TestClient(app)
+    made = client.post("/api/v1/models/m/tasks", json={"name": "intent", "group": "talk", "weight": 2, "margin": 0.1})
+    assert made.status_code == 201, made.text
+    changed = client.patch("/api/v1/models/m/tasks/intent", json={"protected": True, "margin": None})
+    told = changed.json()
+    assert (told["group"], told["weight"], told["protected"], told["margin"]) == ("talk", 2, True, None)
+    assert client.patch("/api/v1/models/m/tasks/intent", json={"weight": 0}).status_code == 422
+    assert client.patch("/api/v1/models/m/tasks/intent", json={"margin": 0.3}).status_code == 422
+    assert client.patch("/api/v1/models/m/tasks/tone", json={"weight": 2}).status_code == 404
