@@ -147,6 +147,9 @@ class Trained:
     seconds: float
     final_loss: float
     described: str | None = None  # Parquet: what the memory policy goes by, of each row of the mixture
+    adapter: str = ""  # whose expert it is: the task's own, its group's, or "shared"
+    state_hash: str | None = None  # what the strategies remember for the next update of this adapter
+    notes: Json = field(default_factory=dict[str, Any])  # what they chose: rows by origin, frozen layers …
     transfer: Json | None = None  # a new task's start and why, see clm.training.transfer; None: its own expert
 
 

@@ -104,6 +104,7 @@ class Paths:
         self.experts = home / "artifacts" / "experts"
         self.features = home / "artifacts" / "features"
         self.routers = home / "artifacts" / "routers"
+        self.states = home / "artifacts" / "states"  # what strategies remember of earlier updates
         self.memories = home / "artifacts" / "memories"
         self.answers = home / "artifacts" / "answers"
         self.releases = home / "releases"
@@ -112,6 +113,7 @@ class Paths:
 
     def create(self) -> None:
         for folder in (self.keys, self.logs, self.run, self.data, self.bases, self.experts, self.features,
-                       self.routers, self.memories, self.answers, self.releases, self.updates, self.spool):  # fmt: skip
+                       self.routers, self.states, self.memories, self.answers, self.releases, self.updates,
+                       self.spool):  # fmt: skip
             folder.mkdir(parents=True, exist_ok=True)
         self.keys.chmod(0o700)

@@ -138,6 +138,17 @@ def by_name(value: Any) -> StrategyOptions:
     return OPTIONS[name].model_validate(given)
 
 
+SHARED = "shared"  # the adapter of all tasks together
+
+
+def adapter_of(strategies: Sequence[StrategyOptions], task: str, group: str | None = None) -> str:
+    """The name of the adapter that answers a task: its own, its group's, or the one that all share."""
+    names = {options.name for options in strategies}
+    if "experts" in names:
+        return task
+    return group or SHARED if "joint" in names else SHARED
+
+
 def check_composition(strategies: Sequence[StrategyOptions]) -> None:
     """Raises InvalidInput where strategies can't be used together."""
     names = [options.name for options in strategies]

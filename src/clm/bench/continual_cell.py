@@ -27,11 +27,11 @@ from clm.llm.router import Features, Router, fit_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import TrainingPolicy
 from clm.records import BASE
+from clm.strategies import adapter_of
 from clm.training.examples import Example
 from clm.training.learning import learn
 from clm.training.loop import Progress
 from clm.training.routing import general_features
-from clm.training.strategies import adapter_of
 from clm.training.strategies.hooks import Lesson
 
 ROOM = 2  # tokens that an answer may be longer than the longest of its task

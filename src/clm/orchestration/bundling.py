@@ -2,12 +2,13 @@
 learnt from the same inputs gets the same name."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from clm import __version__
 from clm.catalog.tables import Model
 from clm.policies import ModelPolicy
-from clm.records import Json, Judged, Memory, Mixture, Snapshot
+from clm.records import Json, Judged, Memory, Mixture, Snapshot, Trained
 from clm.registry.bundle import BundlePaths, BundleSpec, read_lineage
 from clm.settings import Paths
 
@@ -33,6 +34,7 @@ def describe(
             "tokens": trained.tokens,
             "final_loss": trained.final_loss,
             "transfer": trained.transfer,
+            "notes": trained.notes,
         },
         "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
         "gate": asdict(candidate.verdict),
@@ -71,7 +73,7 @@ def bundle_spec(
         base_hash=champion.base_hash,
         base_path=paths.bases / champion.base_hash,
         experts={
-            name: paths.experts / trained.expert_hash if name == trained.task else champion.experts[name][1]
+            name: paths.experts / kept[name] if kept[name] == trained.expert_hash else champion.experts[name][1]
             for name in kept
         },
         features={
@@ -84,7 +86,14 @@ def bundle_spec(
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
         expert_lineage={name: own if name == trained.task else made_before[name] for name in kept},
+        states={**champion.states, **_new_state(paths, trained)},
     )
+
+
+def _new_state(paths: Paths, trained: Trained) -> dict[str, Path]:
+    if trained.state_hash is None:
+        return {}
+    return {trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
 
 
 def _numbers(mixture: Mixture) -> Json:

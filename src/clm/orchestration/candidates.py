@@ -36,6 +36,7 @@ from clm.registry import bundle as bundles
 from clm.settings import Settings
 from clm.store.memory import by_name
 from clm.store.store import Store
+from clm.strategies import adapter_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class Context:
     champion: bundles.BundlePaths  # the one that the snapshot stage saw
     folder: Path
     removes: bool = False  # the update takes the task's expert out, and trains nothing
+    adapter: str = ""  # whose expert is trained: the task's own, its group's, or the one that all share
+    mates: tuple[str, ...] = ()  # other tasks of the champion that this adapter answers too
+
+    @property
+    def start(self) -> str | None:
+        """The task whose released expert the training goes on from."""
+        return next((name for name in (self.task, *self.mates) if name in self.champion.experts), None)
 
 
 class Candidates:
@@ -63,12 +71,17 @@ class Candidates:
     def context(self, update_id: str) -> Context:
         with self._database.read() as session:
             update = service.get_update(session, update_id)
+            groups = {t.name: t.group for t in catalog.list_tasks(session, update.model, removed=True)}
         if update.champion is None:
             raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
         champion = bundles.load_bundle(self._paths.releases / update.champion, self._paths.keys)
         policy = ModelPolicy.model_validate(update.policy)
         folder = self._paths.updates / update_id
-        return Context(update_id, update.model, update.task, policy, champion, folder, update.kind == "remove")
+        chosen, task = policy.training.strategies, update.task
+        adapters = {name: adapter_of(chosen, name, groups.get(name)) for name in (task, *sorted(champion.experts))}
+        mates = tuple(name for name in adapters if name != task and adapters[name] == adapters[task])
+        removes = update.kind == "remove"
+        return Context(update_id, update.model, task, policy, champion, folder, removes, adapters[task], mates)
 
     def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
         """The task's rows that its champion's expert did not see yet, and `replay_share` remembered ones for each."""
@@ -93,7 +106,8 @@ class Candidates:
         if at.removes:
             return self._without(at, folder)
         champion, task = at.champion, at.task
-        start = champion.experts.get(task)
+        start = champion.experts[at.start] if at.start else None
+        state = champion.states.get(at.adapter)
         job = {
             "base": str(self._paths.bases / champion.base_hash),
             "base_hash": champion.base_hash,
@@ -103,6 +117,8 @@ class Candidates:
             "init_expert": str(start[1]) if start else None,
             "transfer": at.policy.transfer.model_dump(mode="json"),
             "transfer_from": {name: str(path) for name, (_, path) in champion.experts.items() if name != task},
+            "state": str(state) if state else None,
+            "states_dir": str(self._paths.states),
             "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
             "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
             "memory_needs": by_name(at.policy.memory.policy).needs,
@@ -122,6 +138,9 @@ class Candidates:
             seconds=made["seconds"],
             final_loss=made["final_loss"],
             described=made.get("described"),
+            adapter=at.adapter,
+            state_hash=made["state_hash"],
+            notes=made["notes"],
             transfer=made["transfer"],
         )
 
@@ -162,7 +181,7 @@ class Candidates:
                 ),
                 "candidate": composition_job(
                     trained.composition,
-                    where if at.removes else where | {task: self._paths.experts / trained.expert_hash},
+                    where | dict.fromkeys(_answered_by(trained), self._paths.experts / trained.expert_hash),
                     router=self._paths.routers / router if router else None,
                 ),
                 **{name: _best_job(best, names) for name, (best, names) in bests.items()},
@@ -216,8 +235,14 @@ class Candidates:
 
 def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:
     """The champion's composition with another expert for the update's task."""
-    experts = {name: expert for name, (expert, _) in at.champion.experts.items()} | {at.task: expert_hash}
+    experts = {name: expert for name, (expert, _) in at.champion.experts.items()}
+    experts |= dict.fromkeys((at.task, *at.mates), expert_hash)
     return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
+
+
+def _answered_by(trained: Trained) -> list[str]:
+    """The tasks that the trained expert answers."""
+    return [name for name, expert in trained.composition.experts.items() if expert == trained.expert_hash]
 
 
 def scores_of(evaluations: dict[str, Evaluation]) -> Json:

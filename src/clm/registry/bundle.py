@@ -4,6 +4,7 @@ releases/<release_id>/
   manifest.json              what it is made of, with the SHA-256 of every other file
   experts/<task>/            PEFT layout
   features/<task>.safetensors    router features, to fit the router again when a task is added
+  states/<adapter>.safetensors   what its strategies remember of earlier updates, where they do
   router/  tokenizer/        tokenizer with chat template, from the base
   lineage/<task>.json        what made that task's expert; carried over while the expert stays
   model.sig                  signature over all of it
@@ -59,6 +60,7 @@ class BundleSpec:
     generation: Json
     lineage: Json = field(default_factory=dict[str, object])
     expert_lineage: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    states: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class BundlePaths:
     router: tuple[str, Path] | None
     lineage: dict[str, Path]
     manifest: Json
+    states: dict[str, Path] = field(default_factory=dict[str, Path])
 
     @property
     def composition(self) -> Composition:
@@ -160,6 +163,7 @@ def load_bundle(path: Path, keys: Path | None = None) -> BundlePaths:
         router=(router["hash"], path / router["path"]) if router else None,
         lineage={task: _lineage_file(path, task) for task in manifest["experts"]},
         manifest=manifest,
+        states={name: path / f"states/{name}.safetensors" for name in manifest.get("states", ())},
     )
 
 
@@ -183,7 +187,7 @@ def _read_manifest(path: Path) -> Json:
 
 def _check(spec: BundleSpec) -> None:
     tasks = spec.experts.keys()
-    for task in tasks:
+    for task in (*tasks, *spec.states):
         if not _TASK.fullmatch(task):
             raise InvalidInput(f"{task!r} can't name a task: use a-z, 0-9, '-' and '_'.", field="task")
     if spec.features.keys() != tasks or spec.expert_lineage.keys() != tasks:
@@ -219,6 +223,8 @@ def _copy_parts(spec: BundleSpec, content: Path) -> Json:
         _copy_folder(folder, content / "experts" / task)
         _copy_file(spec.features[task], content / "features" / f"{task}.safetensors")
         write_bytes(_lineage_file(content, task), canonical_json(spec.expert_lineage[task]).encode())
+    for name, state in spec.states.items():
+        _copy_file(state, content / "states" / f"{name}.safetensors")
     if spec.router is not None:
         _copy_folder(spec.router, content / "router")
     for name in _TOKENIZER_FILES:
@@ -238,6 +244,7 @@ def _copy_parts(spec: BundleSpec, content: Path) -> Json:
             for t in tasks
         },
         "router": {"hash": sha256_folder(content / "router"), "path": "router"} if spec.router else None,
+        **({"states": sorted(spec.states)} if spec.states else {}),
         "generation": spec.generation,
         "lineage": spec.lineage,
         "files": {str(p.relative_to(content)): sha256_file(p) for p in sorted(content.rglob("*")) if p.is_file()},

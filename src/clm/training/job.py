@@ -6,11 +6,12 @@ Reads `job.json`:
     task, mixture             Parquet: record_id, task, shape, content (JSON), origin
     policy                    TrainingPolicy
     init_expert               folder of the expert to go on from | null
+    state                     file of what the adapter's strategies remember | null
     transfer, transfer_from   TransferPolicy, {task: expert folder}: where an expert may start that has none before it
     other_experts             {task: hash} of the candidate's other experts
     other_features            {task: file} of their router features
     memory_needs              what the memory policy goes by: "losses" | "features" | null
-    experts_dir, features_dir, routers_dir, threads
+    experts_dir, features_dir, routers_dir, states_dir, threads
 
 Writes the expert, the task's router features and a router over all tasks to their content addresses, then
 `result.json`; on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again
@@ -49,10 +50,12 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     report.say("Loading the base")
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base
-    from clm.llm.experts import save_expert
+    from clm.llm.experts import load_expert, save_expert
     from clm.llm.router import save_features, save_router
-    from clm.training.loop import train
+    from clm.training.learning import learn
     from clm.training.routing import fit, task_features
+    from clm.training.states import load_state, save_state
+    from clm.training.strategies.hooks import Lesson
     from clm.training.transfer import start_of_job
 
     policy = TrainingPolicy(**job["policy"])
@@ -62,13 +65,18 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     base = load_base(Path(job["base"]), job["threads"])
     if base.hash != job["base_hash"]:
         raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
-    examples = read_mixture(Path(job["mixture"]))
+    new, memory = read_mixture(Path(job["mixture"]))
+    examples = [*new, *memory.get(job["task"], ())]  # of this task
     chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
     features = task_features(base, chosen)
     start = start_of_job(job, folder, base, examples, policy, features)
-    report.say(f"Training on {len(examples)} examples" + (f". {start.reason}" if start else ""))
+    replayed = sum(map(len, memory.values()))
+    report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
     init_expert = Path(job["init_expert"]) if job["init_expert"] else start.path if start else None
-    trained = train(base, examples, policy, init_expert, folder / "checkpoints", report.step)
+    old = load_expert(init_expert, base) if init_expert else None
+    state = load_state(Path(job["state"])) if job["state"] else {}
+    lesson = Lesson(base, job["task"], new, memory, old, state)
+    trained = learn(lesson, policy, folder / "checkpoints", report.step)
     expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", policy, report)
     report.say("Fitting the router")
@@ -82,7 +90,9 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "expert_hash": expert_hash, "expert_path": str(expert_path), "features_hash": features_hash,
         "features_path": str(features_path), "router_hash": router_hash, "router_path": str(router_path),
         "steps": trained.steps, "tokens": trained.tokens, "seconds": round(trained.seconds, 3),
-        "final_loss": trained.final_loss, "described": described, "transfer": start.record() if start else None,
+        "final_loss": trained.final_loss, "notes": trained.notes, "described": described,
+        "state_hash": save_state(trained.state, Path(job["states_dir"])),
+        "transfer": start.record() if start else None,
     }  # fmt: skip
 
 
@@ -98,15 +108,20 @@ def _describe(
     return str(describe_rows(base, examples, expert, out, need=need, max_tokens=policy.max_tokens))
 
 
-def read_mixture(path: Path) -> list[Any]:
-    """The examples of a mixture, see clm.store.mixture."""
+def read_mixture(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
+    """New examples, and replayed ones by task; see clm.store.mixture."""
     import polars as pl
 
     from clm.training.examples import Example
 
     try:
-        rows = pl.read_parquet(path, columns=["record_id", "shape", "content"]).iter_rows(named=True)
-        return [Example(row["record_id"], row["shape"], json.loads(row["content"])) for row in rows]
+        columns = ["record_id", "task", "shape", "content", "origin"]
+        new: list[Any] = []
+        replayed: dict[str, list[Any]] = {}
+        for row in pl.read_parquet(path, columns=columns).iter_rows(named=True):
+            example = Example(row["record_id"], row["shape"], json.loads(row["content"]))
+            (new if row["origin"] == "new" else replayed.setdefault(row["task"], [])).append(example)
+        return new, replayed
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InvalidInput(f"The mixture {path.name} can't be read: {error}.") from error
 

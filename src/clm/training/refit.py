@@ -35,7 +35,7 @@ def run(folder: Path) -> dict[str, Any]:
         raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
     new: dict[str, Any] = {}
     for task, mixture in job["rows"].items():
-        examples = read_mixture(Path(mixture))
+        examples, _ = read_mixture(Path(mixture))
         new[task] = task_features(base, random.Random(job["seed"]).sample(examples, min(ROUTER_ROWS, len(examples))))
     kept = {task: Path(path) for task, path in job["features"].items()}
     router_hash, router_path = save_router(fit(base, new, kept, job["seed"]), Path(job["routers_dir"]))

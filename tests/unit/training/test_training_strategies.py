@@ -15,11 +15,11 @@ from clm.llm.decoder import Expert
 from clm.llm.prompts import example_ids
 from clm.llm.runtime import Runtime
 from clm.policies import TrainingPolicy
-from clm.strategies import OPTIONS
+from clm.strategies import OPTIONS, adapter_of
 from clm.training.examples import Example
 from clm.training.learning import Learned, learn
 from clm.training.loop import Progress
-from clm.training.strategies import STRATEGIES, adapter_of
+from clm.training.strategies import STRATEGIES
 from clm.training.strategies.hooks import Lesson
 from clm.training.weights import FlatWeights
 from tiny import tiny_base

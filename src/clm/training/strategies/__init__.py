@@ -27,18 +27,8 @@ STRATEGIES: dict[str, Callable[[Any, TrainingPolicy], Strategy]] = {
     "joint": Joint,
 }
 
-SHARED = "shared"  # the adapter of all tasks together
-
 
 def build_strategies(options: Sequence[StrategyOptions], policy: TrainingPolicy) -> list[Strategy]:
     """Raises InvalidInput where they don't go together."""
     check_composition(options)
     return [STRATEGIES[option.name](option, policy) for option in options]
-
-
-def adapter_of(options: Sequence[StrategyOptions], task: str, group: str | None = None) -> str:
-    """The name of the adapter that answers a task: its own, its group's, or the one that all share."""
-    names = {option.name for option in options}
-    if "experts" in names:
-        return task
-    return group or SHARED if "joint" in names else SHARED
