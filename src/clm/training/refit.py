@@ -11,6 +11,7 @@ Writes the router, and features of the tasks in `rows`, to their content address
 router_path, features {task: hash}; `error.json` with exit code 1 where it can't be done.
 """
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from clm.core.files import read_json, write_json
 from clm.errors import ClmError, TamperedArtifact
-from clm.training.job import ROUTER_ROWS, read_mixture
+from clm.training.job import ROUTER_ROWS
 
 
 def run(folder: Path) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def run(folder: Path) -> dict[str, Any]:
         raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
     new: dict[str, Any] = {}
     for task, mixture in job["rows"].items():
-        examples, _ = read_mixture(Path(mixture))
+        examples = _examples(Path(mixture))
         new[task] = task_features(base, random.Random(job["seed"]).sample(examples, min(ROUTER_ROWS, len(examples))))
     kept = {task: Path(path) for task, path in job["features"].items()}
     router_hash, router_path = save_router(fit(base, new, kept, job["seed"]), Path(job["routers_dir"]))
@@ -43,6 +44,15 @@ def run(folder: Path) -> dict[str, Any]:
     result = {"router_hash": router_hash, "router_path": str(router_path), "features": hashes}
     write_json(folder / "result.json", result)
     return result
+
+
+def _examples(mixture: Path) -> list[Any]:
+    import polars as pl
+
+    from clm.training.examples import Example
+
+    rows = pl.read_parquet(mixture, columns=["record_id", "shape", "content"]).iter_rows(named=True)
+    return [Example(row["record_id"], row["shape"], json.loads(row["content"])) for row in rows]
 
 
 def main() -> int:
