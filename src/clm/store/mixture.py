@@ -22,7 +22,8 @@ from clm.records import Json, Mixture
 from clm.store import delta, memory
 
 Row = dict[str, Any]
-_COLUMNS = ["record_id", "task", "shape", "content", "content_hash", "prompt_hash", "batch_id"]
+_LABELS = ["record_id", "content_hash", "prompt_hash", "batch_id"]  # what rows are chosen by
+_COLUMNS = [*_LABELS, "task", "shape", "content"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
 _SUITE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
@@ -73,16 +74,18 @@ def build_mixture(
             f"Task {task!r} has no suite, so nothing could show what an update does to it. Hold rows out before the "
             f"first update (the task's holdout share), or bring them: clm ingest FILE --task {task} --suite."
         )
-    rows = _in_order(delta.read(records, _COLUMNS, delta.of_task(task)))
+    rows = _in_order(delta.read(records, _LABELS, delta.of_task(task)))
     usable = [row for row in rows if row["prompt_hash"] not in held_out_prompts]
     free = [row for row in usable if row["batch_id"] not in recall.held]
     known: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
     seen = known.difference(recall.unseen)
-    new = [row | {"origin": "new"} for row in free if row["record_id"] not in seen]
-    if not new:
+    fresh = [row["record_id"] for row in free if row["record_id"] not in seen]
+    if not fresh:
         raise InvalidInput(_nothing_new(task, len(rows), len(usable), len(usable) - len(free)))
     may = recall.memories.get(task)
-    pools = {task: [row for row in free if row["record_id"] in seen and (may is None or row["record_id"] in may)]}
+    old_ids = [row["record_id"] for row in free if row["record_id"] in seen]
+    pools = {task: _rows(records, task, old_ids if may is None else [one for one in old_ids if one in may])}
+    new = [row | {"origin": "new"} for row in _rows(records, task, fresh)]
     for other in recall.replay_tasks:
         pools[other] = remembered(records, other, recall.memories.get(other, ()), held_out_prompts, recall.held)
     replay = _replay(pools, replay_share * len(new), recall, _lot(seed, new))
@@ -111,12 +114,13 @@ def remembered(
     records: DeltaTable, task: str, record_ids: Collection[str], held_out_prompts: set[str], held: Collection[str]
 ) -> list[Row]:
     """A task's rows with these ids that still are in the table, are not held, and stand in no suite."""
-    rows = _in_order(delta.read(records, _COLUMNS, delta.of_task(task)))
-    return [
-        row
-        for row in rows
-        if row["record_id"] in record_ids and row["prompt_hash"] not in held_out_prompts and row["batch_id"] not in held
-    ]
+    rows = _rows(records, task, record_ids)
+    return [row for row in rows if row["prompt_hash"] not in held_out_prompts and row["batch_id"] not in held]
+
+
+def _rows(records: DeltaTable, task: str, record_ids: Collection[str]) -> list[Row]:
+    """Only these are made Python objects of: a table may hold a thousand times as many."""
+    return _in_order(delta.read_ids(records, _COLUMNS, record_ids, delta.of_task(task)))
 
 
 def answer_of(row: Row) -> str:

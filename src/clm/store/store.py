@@ -18,7 +18,6 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from clm.core.hashing import sha256_json
@@ -153,7 +152,7 @@ class Store:
         Raises NotFound for a model without rows or a version that there is not.
         """
         table = self._existing(model, version)
-        found = delta.read(table, delta.SCHEMA.names, ds.field("record_id").isin(list(record_ids)))
+        found = delta.read_ids(table, delta.SCHEMA.names, set(record_ids))
         rows = [
             row | {"content": json.loads(row["content"]), "quality": json.loads(row["quality"])}
             for row in found.to_pylist()

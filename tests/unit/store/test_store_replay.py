@@ -95,6 +95,7 @@ def test_an_erased_row_is_never_replayed(store: Store, tmp_path: Path) -> None:
     mixture = build(store, tmp_path / "m.parquet", Recall(memories={"intent": ids(kept)}))
     assert replayed(mixture) == ids(kept) - {kept[3].record_id}
     assert mixture.memory_rows == 19
+    assert {row["record_id"] for row in store.rows("m", ids(kept))} == ids(kept) - {kept[3].record_id}
 
 
 def test_a_row_that_was_held_out_since_is_never_replayed(store: Store, tmp_path: Path) -> None:
