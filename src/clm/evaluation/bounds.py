@@ -66,14 +66,20 @@ def _score_bound(won: float, lost: float, n: float, z: float) -> float:
 
 def score_statistic(won: float, lost: float, n: float, difference: float) -> float:
     """Tango's Z: how far the counts lie from this true difference, in standard errors under it."""
-    b = -won - lost + (2 * n - won + lost) * difference
-    c = -lost * difference * (1 - difference)
-    losing = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)  # its maximum likelihood under `difference`
+    losing = likeliest_losing(won, lost, n, difference)
     variance = n * (2 * losing + difference * (1 - difference))
     distance = won - lost - n * difference
     if variance <= 0:
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / math.sqrt(variance)
+
+
+def likeliest_losing(won: float, lost: float, n: float, difference: float) -> float:
+    """The share of pairs that the candidate loses, by maximum likelihood under this true difference; it wins
+    `difference` more."""
+    b = -won - lost + (2 * n - won + lost) * difference
+    c = -lost * difference * (1 - difference)
+    return (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
 
 
 def bootstrap_bounds(difference: Array, confidence: float) -> Bounds:
