@@ -10,7 +10,6 @@ from typing import Any
 
 from clm.core import failpoints
 from clm.core.database import Database
-from clm.core.hashing import short
 from clm.errors import ClmError, InvalidInput
 from clm.orchestration import jobs, log, service
 from clm.orchestration import repair_plan as plan
@@ -133,6 +132,4 @@ class Repair:
                 return
             update.tries = service.tries_to_json(tries)
             service.touch(session, update)
-        last = tries[-1]
-        made = f" (expert {short(last.expert_hash)})" if last.expert_hash else ""
-        log.write(at.folder, "repair", plan.sentence(len(tries) - 1, at.task, last) + made)
+        log.write(at.folder, "repair", plan.sentence(len(tries) - 1, at.task, tries[-1]))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clm.core.hashing import short
 from clm.policies import RepairPolicy
 from clm.records import GateVerdict, RepairTry
 
@@ -69,7 +70,8 @@ def folder_of(update: Path, number: int) -> Path:
 
 def sentence(number: int, task: str, one: RepairTry) -> str:
     scores = ", ".join(f"{name} {score:.2f}" for name, score in one.scores.items())
-    return f"Try {number + 1}, {_what(one)}: {scores or 'nothing to measure'}; {_found(task, one)}."
+    made = f" (expert {short(one.expert_hash)})" if one.expert_hash else ""
+    return f"Try {number + 1}, {_what(one)}{made}: {scores or 'nothing to measure'}; {_found(task, one)}."
 
 
 def story(task: str, tries: Sequence[RepairTry]) -> str:

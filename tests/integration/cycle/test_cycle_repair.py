@@ -127,6 +127,7 @@ def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Ca
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Callable[..., Home]) -> None:
     ends: list[dict[str, Any]] = []
     for name in ("undisturbed", "killed"):
@@ -134,7 +135,7 @@ def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Cal
         update_id = ask_for_a_harmful_refresh(home)
         for point in ("repair.tried", "repair.done") if name == "killed" else ():
             worker = home.start_worker(failpoint=f"{point}:kill")
-            assert worker.wait(timeout=180) == -signal.SIGKILL, point
+            assert worker.wait(timeout=600) == -signal.SIGKILL, point
         update = run(home, update_id)
         with home.database.read() as session:
             assert audit.verify(session, home.settings.paths).ok

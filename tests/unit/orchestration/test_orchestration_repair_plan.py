@@ -95,6 +95,9 @@ def test_the_story_names_every_try_and_what_came_of_it() -> None:
     assert plan.story("colour", [tries[0], look(0.25, "pass")]) == (
         "Repaired by try 2 of 2: step 0.25 from the old expert to the new passes the gate and gains colour +0.10."
     )
+    assert plan.sentence(0, "colour", tries[0]) == (
+        "Try 1, step 0.5 from the old expert to the new (expert abababababab): colour 0.80; gate fail, colour -0.20."
+    )
 
 
 def test_repair_knows_every_strategy_that_starts_fresh() -> None:
