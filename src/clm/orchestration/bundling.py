@@ -86,14 +86,15 @@ def bundle_spec(
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
         expert_lineage={name: own if name == trained.task else made_before[name] for name in kept},
-        states={**champion.states, **_new_state(paths, trained)},
+        states=_states(paths, champion, trained),
     )
 
 
-def _new_state(paths: Paths, trained: Trained) -> dict[str, Path]:
-    if trained.state_hash is None:
-        return {}
-    return {trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
+def _states(paths: Paths, champion: BundlePaths, trained: Trained) -> dict[str, Path]:
+    if trained.state_hash is not None:
+        return {**champion.states, trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
+    removed = trained.adapter if trained.task not in trained.composition.experts else None
+    return {adapter: state for adapter, state in champion.states.items() if adapter != removed}
 
 
 def _numbers(mixture: Mixture) -> Json:

@@ -152,7 +152,8 @@ class Candidates:
         made = jobs.run_job(self._database, at.update_id, folder, "clm.training.refit", job, at.folder)
         kept = {name: expert for name, (expert, _) in at.champion.experts.items() if name != at.task}
         composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made["router_hash"])
-        return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0)
+        unused = "" if at.mates else at.adapter  # what its strategies remember leaves with it
+        return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0, adapter=unused)
 
     def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:
         champion, task = at.champion, at.task
