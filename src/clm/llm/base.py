@@ -1,5 +1,6 @@
 """Bases: from where they come, to their content address, into memory."""
 
+import os
 import re
 import shutil
 import tempfile
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from clm.core.files import adopt_folder
 from clm.core.hashing import sha256_folder
-from clm.errors import NotFound, TamperedArtifact, Unavailable
+from clm.errors import InvalidInput, NotFound, TamperedArtifact, Unavailable
 from clm.llm.decoder import Decoder
 from clm.llm.model_files import BASE_FILES, check_model_folder
 from clm.llm.tokenizer import ChatTokenizer
@@ -72,10 +73,12 @@ def import_base(reference: str, bases: Path) -> ImportedBase:
     return ImportedBase(base_hash, str(bases / base_hash), reference)
 
 
-def load_base(path: Path, threads: int) -> Base:
-    """Reads a base into memory (float32) with so many CPU threads for the whole process.
+def load_base(path: Path, threads: int, device: str = "cpu", dtype: str = "float32") -> Base:
+    """Reads a base into memory with so many CPU threads for the whole process.
 
-    Raises UnsafeModel, or TamperedArtifact where the files no longer match the address they lie under.
+    `device`: "cpu", "cuda", or "auto": CUDA where torch sees one. `dtype`: "float32" or "bfloat16"; experts, their
+    optimiser and losses stay float32. Raises UnsafeModel, TamperedArtifact where the files no longer match the address
+    they lie under, or InvalidInput for a device that this machine does not have.
     """
     import torch
     from safetensors.torch import load_file
@@ -85,10 +88,24 @@ def load_base(path: Path, threads: int) -> Base:
     if re.fullmatch(r"[0-9a-f]{64}", path.name) and path.name != base_hash:
         raise TamperedArtifact(f"The base {path.name[:12]} was changed on disk. Import it again.")
     torch.set_num_threads(threads)
+    place, kind = torch.device(_device(device)), {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
     weights: dict[str, torch.Tensor] = {}
     for file in sorted(path.glob("*.safetensors")):
-        weights.update({name: tensor.float() for name, tensor in load_file(file).items()})
+        weights.update({name: tensor.to(place, kind) for name, tensor in load_file(file).items()})
     return Base(Decoder(config, weights), ChatTokenizer(path), base_hash, config.layers, config.hidden)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise InvalidInput(
+            f"torch sees no CUDA device on this machine, so device = {wanted!r} can't be had. Use auto or cpu.",
+            field="device",
+        )
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # each process of a machine takes its own
 
 
 def _copy(source: Path, folder: Path) -> None:

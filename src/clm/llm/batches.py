@@ -26,7 +26,12 @@ class Packed:
 
     def inside(self) -> Tensor:
         """`[rows, width]`: True where a row's own token is no padding."""
-        return torch.arange(self.layout.width) < (self.lengths - self.layout.prefix)[:, None]
+        places = torch.arange(self.layout.width, device=self.lengths.device)
+        return places < (self.lengths - self.layout.prefix)[:, None]
+
+    def last(self, own: Tensor) -> Tensor:
+        """`[rows, width, hidden]` of the rows' own tokens -> `[rows, hidden]`: each row's last."""
+        return own[torch.arange(len(own), device=own.device), self.lengths - self.layout.prefix - 1]
 
     def predicting(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """States that predict a labelled token `[n, hidden]`, those tokens `[n]`, and the row of each `[n]`.
@@ -59,18 +64,23 @@ def _first_label(labels: Sequence[int]) -> int:
 
 
 def pack(
-    sequences: Sequence[Sequence[int]], labels: Sequence[Sequence[int]] | None = None, prefix: int | None = None
+    sequences: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]] | None = None,
+    prefix: int | None = None,
+    *,
+    device: torch.device,
 ) -> Packed:
-    """Lays sequences of token ids out as a batch; `prefix` where it is known already."""
+    """Lays sequences of token ids out as a batch on a device; `prefix` where it is known already."""
     sequences = [list(ids) for ids in sequences]
     prefix = common_prefix(sequences, labels) if prefix is None else prefix
     width = max(len(ids) for ids in sequences) - prefix
     own = [ids[prefix:] + [0] * (width + prefix - len(ids)) for ids in sequences]
-    lengths = torch.tensor([len(ids) for ids in sequences])
-    ids = torch.tensor([*sequences[0][:prefix], *(token for row in own for token in row)])
+    lengths = torch.tensor([len(ids) for ids in sequences], device=device)
+    ids = torch.tensor([*sequences[0][:prefix], *(token for row in own for token in row)], device=device)
     padded = None
     if labels is not None:
-        padded = torch.tensor([[*row[prefix:], *[IGNORED] * (width + prefix - len(row))] for row in labels])
+        rows = [[*row[prefix:], *[IGNORED] * (width + prefix - len(row))] for row in labels]
+        padded = torch.tensor(rows, device=device)
     return Packed(ids, lengths, Layout(prefix, len(sequences), width), padded)
 
 

@@ -40,6 +40,10 @@ class Expert:
     def layers(self) -> list[int]:
         return sorted({layer for layer, _ in self.weights})
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Expert":
+        weights = {place: (a.to(device, dtype), b.to(device, dtype)) for place, (a, b) in self.weights.items()}
+        return Expert(weights, self.rank, self.alpha)
+
 
 Adapters = Sequence[tuple[slice, Expert]]  # which tokens of the batch each expert answers; others: the base alone
 
@@ -56,13 +60,14 @@ class Layout:
     rows: int
     width: int
 
-    def positions(self) -> Tensor:
-        own = torch.arange(self.prefix, self.prefix + self.width)
-        return torch.cat((torch.arange(self.prefix), own.repeat(self.rows)))
+    def positions(self, device: torch.device) -> Tensor:
+        own = torch.arange(self.prefix, self.prefix + self.width, device=device)
+        return torch.cat((torch.arange(self.prefix, device=device), own.repeat(self.rows)))
 
-    def visible(self) -> Tensor:
+    def visible(self, device: torch.device) -> Tensor:
         """`[width, prefix + width]`: what a row's token may attend to."""
-        return torch.ones(self.width, self.prefix + self.width, dtype=torch.bool).tril(self.prefix)
+        shape = (self.width, self.prefix + self.width)
+        return torch.ones(shape, dtype=torch.bool, device=device).tril(self.prefix)
 
 
 @dataclass
@@ -80,22 +85,26 @@ class KeyValues:
 
 
 class Decoder:
-    """Weights (float32, names as in the Hugging Face file) and the forward pass over them."""
+    """Weights (names as in the Hugging Face file) and the forward pass over them, on their device and in their type.
+
+    Experts may be float32 over a bfloat16 base: what they compute is cast, their gradients are float32.
+    """
 
     def __init__(self, config: DecoderConfig, weights: dict[str, Tensor]) -> None:
         self.config = config
         self.weights = weights
         self.embedding = weights["model.embed_tokens.weight"]
         self.output = self.embedding if config.tied else weights["lm_head.weight"]
-        self.frequencies = _rope_frequencies(config)
+        self.device, self.dtype = self.embedding.device, self.embedding.dtype
+        self.frequencies = _rope_frequencies(config, self.device)
 
     def embed(self, ids: Tensor) -> Tensor:
         """`[tokens]` ids -> `[tokens, hidden]`."""
         return functional.embedding(ids, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """`[n, hidden]` after the last layer -> `[n, vocabulary]`."""
-        return functional.linear(self._norm("model.norm", hidden), self.output)
+        """`[n, hidden]` after the last layer -> `[n, vocabulary]`, float32 whatever the weights are."""
+        return functional.linear(self._norm("model.norm", hidden), self.output).float()
 
     def forward(
         self,
@@ -111,8 +120,8 @@ class Decoder:
         `cache.lengths` is left to the caller, who knows which tokens are padding.
         """
         adapters: Adapters = () if expert is None else ((slice(None), expert),)
-        rope = self._rope(layout.positions())
-        visible = layout.visible()
+        rope = self._rope(layout.positions(self.device))
+        visible = layout.visible(self.device)
         prefix, rows = layout.prefix, layout.rows
         for layer in range(first, last):
             query, key, value = self._query_key_value(layer, hidden, rope, adapters)
@@ -135,11 +144,11 @@ class Decoder:
 
     def step(self, hidden: Tensor, adapters: Adapters, cache: KeyValues) -> Tensor:
         """One more token per row, `[rows, hidden]`, through all layers; appends to `cache`."""
-        config, rows = self.config, torch.arange(len(hidden))
+        config, rows = self.config, torch.arange(len(hidden), device=self.device)
         rope = self._rope(cache.lengths)
         used = int(cache.lengths.max()) + 1
-        unused = torch.arange(used) > cache.lengths[:, None]
-        mask = torch.zeros(unused.shape).masked_fill_(unused, -math.inf)[:, None, None, :]
+        unused = torch.arange(used, device=self.device) > cache.lengths[:, None]
+        mask = torch.zeros(unused.shape, device=self.device).masked_fill_(unused, -math.inf)[:, None, None, :]
         scale = config.head_dim**-0.5
         for layer in range(config.layers):
             query, key, value = self._query_key_value(layer, hidden, rope, adapters)
@@ -148,15 +157,18 @@ class Decoder:
             values[rows, :, cache.lengths] = value
             query = query.unflatten(1, (config.kv_heads, -1)) * scale  # heads that share keys side by side
             scores = query @ keys[:, :, :used].transpose(2, 3) + mask  # [rows, kv_heads, heads / kv_heads, used]
-            attended = torch.softmax(scores, -1) @ values[:, :, :used]
+            attended = torch.softmax(scores, -1).to(self.dtype) @ values[:, :, :used]
             hidden = self._finish_layer(layer, hidden, attended.flatten(1), adapters)
         cache.lengths = cache.lengths + 1
         return hidden
 
     def new_cache(self, batch: int, capacity: int) -> KeyValues:
         shape = (batch, self.config.kv_heads, capacity, self.config.head_dim)
-        layers = range(self.config.layers)
-        return KeyValues([torch.zeros(shape) for _ in layers], [torch.zeros(shape) for _ in layers], torch.zeros(0))
+        keys, values = (
+            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in range(self.config.layers)]
+            for _ in range(2)
+        )
+        return KeyValues(keys, values, torch.zeros(0, device=self.device, dtype=torch.long))
 
     def _query_key_value(
         self, layer: int, hidden: Tensor, rope: tuple[Tensor, Tensor], adapters: Adapters
@@ -189,7 +201,8 @@ class Decoder:
         for rows, expert in adapters:
             pair = expert.weights.get((layer, name))
             if pair is not None:
-                delta = functional.linear(functional.linear(x[rows], pair[0]), pair[1]) * expert.scale
+                a, b = pair[0].to(x.dtype), pair[1].to(x.dtype)
+                delta = functional.linear(functional.linear(x[rows], a), b) * expert.scale
                 if len(delta) == len(y):
                     y = y + delta
                 else:
@@ -203,7 +216,7 @@ class Decoder:
         """Cosines and sines, each `[tokens, 1, head_dim]` (Su et al. 2021, arXiv:2104.09864)."""
         angles = positions[:, None].float() * self.frequencies
         angles = torch.cat((angles, angles), -1)[:, None]
-        return angles.cos(), angles.sin()
+        return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
 
 
 def _with_prefix(keys: Tensor, layout: Layout) -> Tensor:
@@ -217,8 +230,9 @@ def _rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
     return x * rope[0] + torch.cat((-right, left), -1) * rope[1]
 
 
-def _rope_frequencies(config: DecoderConfig) -> Tensor:
-    frequencies = 1.0 / config.rope_theta ** (torch.arange(0, config.head_dim, 2).float() / config.head_dim)
+def _rope_frequencies(config: DecoderConfig, device: torch.device) -> Tensor:
+    exponents = torch.arange(0, config.head_dim, 2, device=device).float() / config.head_dim
+    frequencies = 1.0 / config.rope_theta**exponents
     scaling = config.rope_scaling
     if scaling is None:
         return frequencies

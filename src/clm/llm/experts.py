@@ -40,10 +40,10 @@ def new_expert(base: Base, first_layer: int, rank: int, alpha: float, seed: int)
             out, inner = linear_shape(base, layer, name)
             bound = inner**-0.5  # kaiming_uniform_ with a = sqrt(5)
             weights[layer, name] = (
-                torch.empty(rank, inner).uniform_(-bound, bound, generator=generator),
-                torch.zeros(out, rank),
+                torch.empty(rank, inner, device="cpu").uniform_(-bound, bound, generator=generator),
+                torch.zeros(out, rank, device="cpu"),
             )
-    return Expert(weights, rank, alpha)
+    return Expert(weights, rank, alpha).to(base.model.device, torch.float32)  # drawn alike for every device
 
 
 def linear_shape(base: Base, layer: int, name: str) -> tuple[int, int]:
@@ -60,7 +60,7 @@ def save_expert(expert: Expert, base_hash: str, experts: Path) -> tuple[str, Pat
             if not torch.isfinite(tensor).all():
                 raise TrainingFailed(f"The expert's weights in layer {layer} ({name}) are not finite; it is not kept.")
             key = f"base_model.model.model.layers.{layer}.{LINEARS[name]}.{name}.lora_{letter}.weight"
-            tensors[key] = tensor.detach().contiguous()
+            tensors[key] = tensor.detach().float().cpu().contiguous()
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base_hash, "inference_mode": True,
         "r": expert.rank, "lora_alpha": expert.alpha, "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": False,
@@ -80,7 +80,7 @@ def save_expert(expert: Expert, base_hash: str, experts: Path) -> tuple[str, Pat
 
 
 def load_expert(path: Path, base: Base, expert_hash: str | None = None) -> Expert:
-    """Reads a LoRA folder, ours or PEFT's, for this base.
+    """Reads a LoRA folder, ours or PEFT's, for this base: float32, on the base's device.
 
     Raises UnsafeModel for what CLM does not load, TamperedArtifact where the files don't match `expert_hash`.
     """
@@ -115,4 +115,5 @@ def _from_tensors(tensors: dict[str, Tensor], config: dict[str, Any], base: Base
             )
     if config.get("use_rslora"):
         alpha *= rank**0.5  # rank-stabilised LoRA (arXiv:2312.03732): scale = alpha / sqrt(rank)
-    return Expert({place: (half["A"], half["B"]) for place, half in sorted(halves.items())}, rank, alpha)
+    weights = {place: (half["A"], half["B"]) for place, half in sorted(halves.items())}
+    return Expert(weights, rank, alpha).to(base.model.device, torch.float32)

@@ -74,7 +74,8 @@ class Runtime:
     def load_expert(self, expert_hash: str, path: Path) -> None:
         """Verifies and loads; a loaded one is kept. Raises TamperedArtifact or UnsafeModel."""
         if expert_hash not in self.experts:
-            self.experts[expert_hash] = load_expert(path, self.base, expert_hash)
+            expert = load_expert(path, self.base, expert_hash)
+            self.experts[expert_hash] = expert.to(self.base.model.device, self.base.model.dtype)
 
     def unload_expert(self, expert_hash: str) -> None:
         self.experts.pop(expert_hash, None)
@@ -85,14 +86,13 @@ class Runtime:
         _check_prompts(prompts, self.base)
         found = np.zeros((len(prompts), 2 * self.base.hidden_size), np.float32)
         for group in group_by_length([len(p) for p in prompts], MAX_ROWS, MAX_BATCH_TOKENS):
-            packed = pack([prompts[n] for n in group])
+            packed = pack([prompts[n] for n in group], device=self.base.model.device)
             hidden = self.base.model.embed(packed.ids)
             hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.trunk_layers)
-            prefix, own = packed.split(hidden)
+            prefix, own = packed.split(hidden.float())
             inside = packed.inside()[..., None]
             mean = (prefix.sum(0) + (own * inside).sum(1)) / packed.lengths[:, None]
-            last = own[torch.arange(len(group)), packed.lengths - packed.layout.prefix - 1]
-            found[group] = torch.cat((mean, last), 1).numpy()
+            found[group] = torch.cat((mean, packed.last(own)), 1).cpu().numpy()
         return found
 
     @torch.inference_mode()
@@ -107,7 +107,8 @@ class Runtime:
             for n in group:
                 if all(label == IGNORED for label in examples[n][1][1:]):
                     raise InvalidInput("An example without any token to predict has no likelihood.")
-            packed = pack([examples[n][0] for n in group], [examples[n][1] for n in group])
+            labels = [examples[n][1] for n in group]
+            packed = pack([examples[n][0] for n in group], labels, device=self.base.model.device)
             hidden = self.base.model.embed(packed.ids)
             hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.layers, expert)
             states, labels, rows = packed.predicting(hidden)
@@ -115,8 +116,8 @@ class Runtime:
                 functional.cross_entropy(self.base.model.logits(part), truth, reduction="none")
                 for part, truth in zip(states.split(512), labels.split(512), strict=True)
             ]).double()  # fmt: skip
-            sums = torch.zeros(len(group), dtype=torch.double).index_add_(0, rows, losses)
-            found[group] = (-sums / rows.bincount(minlength=len(group))).numpy()
+            sums = losses.new_zeros(len(group)).index_add_(0, rows, losses)
+            found[group] = (-sums / rows.bincount(minlength=len(group))).cpu().numpy()
         return found
 
     @torch.inference_mode()
@@ -155,9 +156,9 @@ class Runtime:
             if not going:
                 return
             if len(going) < len(rows):
-                cache.keep(torch.tensor(going))
+                cache.keep(torch.tensor(going, device=self.base.model.device))
                 rows, tokens = [rows[n] for n in going], [tokens[n] for n in going]
-            hidden = self.base.model.embed(torch.tensor(tokens))
+            hidden = self.base.model.embed(torch.tensor(tokens, device=self.base.model.device))
             logits = self.base.model.logits(self.base.model.step(hidden, self._adapters(rows), cache))
 
     def _prefill(self, rows: list[_Row], cache: KeyValues) -> Tensor:
@@ -165,13 +166,12 @@ class Runtime:
         states: list[Tensor] = []
         lengths: list[Tensor] = []
         for part in _slices(rows):
-            packed: Packed = pack([row.request.prompt_ids for row in rows[part]])
+            packed: Packed = pack([row.request.prompt_ids for row in rows[part]], device=self.base.model.device)
             own_cache = KeyValues([k[part] for k in cache.keys], [v[part] for v in cache.values], packed.lengths)
             hidden = self.base.model.embed(packed.ids)
             expert = self._expert(rows[part.start].request.expert_hash)
             hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.layers, expert, own_cache)
-            own = packed.split(hidden)[1]
-            states.append(own[torch.arange(len(own)), packed.lengths - packed.layout.prefix - 1])
+            states.append(packed.last(packed.split(hidden)[1]))
             lengths.append(packed.lengths)
         cache.lengths = torch.cat(lengths)
         return self.base.model.logits(torch.cat(states))

@@ -21,7 +21,7 @@ def choose(request: Sampled, scores: Tensor, random: np.random.Generator) -> int
     if request.temperature <= 0:
         return int(scores.argmax())
     probabilities, tokens = torch.softmax(scores.double() / request.temperature, -1).sort(descending=True, stable=True)
-    cumulated = probabilities.cumsum(-1).numpy()
+    cumulated = probabilities.cumsum(-1).cpu().numpy()
     # The smallest set that reaches top_p; never empty.
     kept = min(int(np.searchsorted(cumulated, min(request.top_p, cumulated[-1]))) + 1, len(cumulated))
     drawn = np.searchsorted(cumulated[:kept], random.random() * cumulated[kept - 1], side="right")

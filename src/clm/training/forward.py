@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -24,18 +25,18 @@ class Output:
     hidden: Tensor  # [tokens, hidden]
 
     def means(self) -> Tensor:
-        """`[rows, hidden]`: each row's mean state over its own tokens."""
+        """`[rows, hidden]`: each row's mean state over its own tokens, float32."""
         inside = self.packed.inside()[..., None]
-        return (self.packed.split(self.hidden)[1] * inside).sum(1) / inside.sum(1)
+        return (self.packed.split(self.hidden)[1].float() * inside).sum(1) / inside.sum(1)
 
 
 class Forward:
-    """Runs examples through the frozen trunk (cached) and the layers above it."""
+    """Runs examples through the frozen trunk (cached, on disk in `work` where memory is short) and the layers above."""
 
-    def __init__(self, base: Base, first_layer: int, data: Sequence[Tokens]) -> None:
+    def __init__(self, base: Base, first_layer: int, data: Sequence[Tokens], work: Path | None = None) -> None:
         self.base = base
         self.data = data
-        self._trunk = Trunk(base, first_layer, data)
+        self._trunk = Trunk(base, first_layer, data, work)
 
     def __call__(self, rows: Sequence[int], expert: Expert | None) -> Output:
         packed, hidden = self._trunk.batch(rows)

@@ -24,9 +24,10 @@ from clm.llm.decoder import Expert
 from clm.llm.experts import load_expert, new_expert
 from clm.policies import TrainingPolicy
 from clm.training.checkpoints import Position, load_checkpoint, save_checkpoint
-from clm.training.examples import Example, Tokens, tokenise
+from clm.training.examples import Example, Tokens, labels_of, tokenise
 from clm.training.forward import Forward
-from clm.training.order import batches_of_epoch
+from clm.training.order import Order
+from clm.training.processes import join
 from clm.training.strategies.hooks import Method, Step
 from clm.training.weights import Adam, FlatWeights
 
@@ -66,9 +67,11 @@ def train(
 
     `init_expert`: go on from this expert (its rank and layers are kept). `checkpoints`: a folder from which a killed
     training goes on exactly. `seed` overrides the policy's. `method`: what keeps it from forgetting, see
-    `clm.training.learning`, which chooses it; none is plain fine-tuning. Raises InvalidInput for examples or a policy
-    that can't be trained on, TrainingFailed for a loss or gradient that is not finite.
+    `clm.training.learning`, which chooses it; none is plain fine-tuning. Under `accelerate launch` each process trains
+    on its share of every batch, and all get the same expert. Raises InvalidInput for examples or a policy that can't be
+    trained on, TrainingFailed for a loss or gradient that is not finite.
     """
+    processes = join(base.model.device)
     seed = policy.seed if seed is None else seed
     method = method or Method()
     data = tokenise(base.tokenizer, examples, min(policy.max_tokens, base.model.config.max_positions))
@@ -81,25 +84,29 @@ def train(
         position, tensors = saved
         for name, target in _state(weights, adam).items():
             target.data.copy_(tensors[name])
+    processes.check_same(f"{position.fingerprint} at {position.step}")
 
-    forward = Forward(base, weights.first_layer, data)
+    forward = Forward(base, weights.first_layer, data, work=checkpoints)
     method.prepare(forward, weights)
     trainable = method.trainable(weights)
     meter = _Meter(position)
-    per_epoch = math.ceil(len(data) / policy.batch_size)
-    steps = policy.epochs * per_epoch
+    order = Order([len(e.ids) for e in data], policy.batch_size, seed)
+    steps = policy.epochs * order.batches_per_epoch
     for step in range(position.step, steps):
-        epoch, at = divmod(step, per_epoch)
-        rows = batches_of_epoch([len(e.ids) for e in data], policy.batch_size, seed, epoch)[at]
+        batch = order.batch(step)
+        rows = processes.own(batch)
+        share = labels_of(data, rows) / labels_of(data, batch)
+        rows = rows or batch[:1]  # then of no weight: it is another process's
 
         output = forward(rows, method.around(weights.expert()))
         logits = base.model.logits(output.states)
-        loss = functional.cross_entropy(logits, output.labels)
-        penalty = method.penalty(Step(rows, weights.flat, output, logits))
+        loss = share * functional.cross_entropy(logits, output.labels)
+        penalty = method.penalty(Step(rows, weights.flat, output, logits, share, processes))
         total = loss if penalty is None else loss + penalty
-        _check_finite("loss", float(total.detach()), step, steps)
-
         (gradient,) = torch.autograd.grad(total, weights.flat)
+        gradient, loss, total = processes.sum(gradient, loss.detach(), total.detach())
+
+        _check_finite("loss", float(total), step, steps)
         if trainable is not None:
             gradient *= trainable
         norm = float(gradient.norm())
@@ -107,7 +114,9 @@ def train(
         gradient *= min(1.0, policy.gradient_clip / max(norm, 1e-12))
         adam.step(gradient, learning_rate(policy, step, steps), step + 1)
 
-        meter.add(float(loss.detach()), sum(len(data[n].ids) for n in rows))
+        meter.add(float(loss), sum(len(data[n].ids) for n in batch))
+        if not processes.is_main:
+            continue
         if on_progress is not None:
             on_progress(meter.progress(step + 1, steps))
         if checkpoints is not None and (step + 1) % policy.checkpoint_every == 0 and step + 1 < steps:
@@ -143,7 +152,7 @@ def _fingerprint(
     base: Base, data: list[Tokens], policy: TrainingPolicy, weights: FlatWeights, seed: int, method: Method
 ) -> str:
     """Names everything that decides the outcome: a checkpoint of another training is not gone on from."""
-    start = hashlib.sha256(weights.flat.detach().numpy().tobytes()).hexdigest()
+    start = hashlib.sha256(weights.flat.detach().cpu().numpy().tobytes()).hexdigest()
     settings = policy.model_dump(mode="json")
     return sha256_json([base.hash, settings, seed, [[e.ids, e.labels] for e in data], start, method.fingerprint()])
 

@@ -27,7 +27,8 @@ class FlatWeights:
     def layer_of_each(self) -> Tensor:
         """`[n]`: the layer that each weight belongs to."""
         layers = [layer for (layer, _), pair in self._like.weights.items() for _ in pair]
-        return torch.repeat_interleave(torch.tensor(layers), torch.tensor(self._sizes))
+        counts = torch.tensor(self._sizes, device=self.flat.device)
+        return torch.repeat_interleave(torch.tensor(layers, device=self.flat.device), counts)
 
     def expert(self) -> Expert:
         """The expert that the vector describes now; gradients flow back into the vector."""

@@ -70,7 +70,7 @@ def test_a_shared_prefix_changes_nothing(base: Base) -> None:
     sequences = [[5, 6, 7, 8, 20, 21], [5, 6, 7, 8, 30], [5, 6, 7, 8, 40, 41, 42]]
     assert common_prefix(sequences) == 4
     with torch.inference_mode():
-        packed = pack(sequences)
+        packed = pack(sequences, device=base.model.device)
         shared = packed.split(base.model.forward(base.model.embed(packed.ids), packed.layout, 0, base.layers))[1]
         for row, ids in enumerate(sequences):
             alone = base.model.forward(base.model.embed(torch.tensor(ids)), Layout(0, 1, len(ids)), 0, base.layers)

@@ -132,7 +132,7 @@ def test_the_gradient_is_that_of_the_plain_computation(base: Base) -> None:
     logits: list[torch.Tensor] = []
     targets: list[int] = []
     for example in data:
-        plain = pack([example.ids])
+        plain = pack([example.ids], device=base.model.device)
         hidden = base.model.forward(base.model.embed(plain.ids), Layout(0, 1, len(example.ids)), 0, 4, weights.expert())
         logits.append(base.model.logits(hidden[:-1]))
         targets += example.labels[1:]

@@ -21,6 +21,7 @@ class Distill(Strategy):
     """
 
     name = "distill"
+    per_label = True
 
     def __init__(self, options: DistillOptions, policy: TrainingPolicy) -> None:
         super().__init__(policy)

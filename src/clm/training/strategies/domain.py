@@ -54,11 +54,14 @@ class Domain(Strategy):
         self._old = self.saved(lesson).get("features")
 
     def penalty(self, step: Step) -> Tensor | None:
-        if self._old is None or self._options.align == "none" or len(step.examples) < 2:
+        if self._old is None or self._options.align == "none":
+            return None
+        means = step.means()
+        if len(means) < 2:
             return None
         size = self._old.square().mean().sqrt()  # so that the weight means the same for every base
         distance = ALIGNMENTS[self._options.align]
-        return self._options.weight * distance(step.output.means() / size, self._old / size)
+        return self._options.weight * distance(means / size, self._old / size)
 
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -23,7 +23,7 @@ def diagonal_fisher(forward: Forward, expert: Expert, examples: int, seed: int) 
     for example in sorted(chosen):
         output = forward([example], weights.expert())
         log_p = torch.log_softmax(forward.base.model.logits(output.states), -1)
-        drawn = torch.multinomial(log_p.detach().exp(), 1, generator=generator)
+        drawn = torch.multinomial(log_p.detach().exp().cpu(), 1, generator=generator).to(log_p.device)
         (gradient,) = torch.autograd.grad(log_p.gather(1, drawn).sum(), weights.flat)
         total += gradient**2
     return total / len(chosen)

@@ -49,7 +49,9 @@ class Freeze(Strategy):
                                field="strategies.freeze.layers")  # fmt: skip
 
     def trainable(self, weights: FlatWeights) -> Tensor | None:
-        return 1 - torch.isin(weights.layer_of_each(), torch.tensor(self._frozen)).float() if self._frozen else None
+        of_each = weights.layer_of_each()
+        frozen = torch.tensor(self._frozen, device=of_each.device)
+        return 1 - torch.isin(of_each, frozen).float() if self._frozen else None
 
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
         fisher = diagonal_fisher(forward, trained, EXAMPLES, self.policy.seed)

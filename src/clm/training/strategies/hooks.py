@@ -18,6 +18,7 @@ from clm.llm.decoder import Expert
 from clm.policies import TrainingPolicy
 from clm.training.examples import Example
 from clm.training.forward import Forward, Output
+from clm.training.processes import Processes
 from clm.training.weights import FlatWeights
 
 State = Mapping[str, Tensor]
@@ -44,12 +45,20 @@ class Step:
     weights: Tensor  # [n], what is trained
     output: Output
     logits: Tensor  # [labels, vocabulary]
+    share: float = 1.0  # of the batch's labels that these are; the others are with other processes
+    processes: Processes = field(default_factory=Processes)
+
+    def means(self) -> Tensor:
+        """`[rows of the whole batch, hidden]`: each row's mean state."""
+        own = self.output.means()
+        return self.processes.gather(own if self.share else own[:0])
 
 
 class Strategy:
     """Base of all methods. `name` is that of its options; state and notes are kept under it."""
 
     name = ""
+    per_label = False  # True: its penalty is a mean over the step's labels; False: all processes compute the same one
 
     def __init__(self, policy: TrainingPolicy) -> None:
         self.policy = policy
@@ -98,8 +107,10 @@ class Strategy:
 
     def saved(self, lesson: Lesson) -> dict[str, Tensor]:
         """This method's own part of the lesson's state."""
-        start = f"{self.name}."
-        return {key.removeprefix(start): value for key, value in lesson.state.items() if key.startswith(start)}
+        start, device = f"{self.name}.", lesson.base.model.device
+        return {
+            key.removeprefix(start): value.to(device) for key, value in lesson.state.items() if key.startswith(start)
+        }
 
 
 class Method:
@@ -123,7 +134,12 @@ class Method:
         return expert
 
     def penalty(self, step: Step) -> Tensor | None:
-        parts = [part for strategy in self.strategies if (part := strategy.penalty(step)) is not None]
+        """The sum of all; summed over all processes, each strategy's counts once."""
+        parts = [
+            part * step.share if strategy.per_label else part / step.processes.count
+            for strategy in self.strategies
+            if (part := strategy.penalty(step)) is not None
+        ]
         return torch.stack(parts).sum() if parts else None
 
     def finish(self, trained: Expert) -> Expert:
@@ -141,7 +157,7 @@ class Method:
     def fingerprint(self) -> str:
         """Names the methods' options by way of the policy, and here what they remember of earlier updates."""
         state = self._lesson.state if self._lesson else {}
-        parts = {key: hashlib.sha256(value.numpy().tobytes()).hexdigest() for key, value in sorted(state.items())}
+        parts = {key: hashlib.sha256(value.cpu().numpy().tobytes()).hexdigest() for key, value in sorted(state.items())}
         return sha256_json(parts)
 
     def notes(self) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def ties(changes: list[Tensor], density: float) -> Tensor:
 
 def dare(change: Tensor, density: float, seed: int) -> Tensor:
     """Drop weights of a change at random and scale the rest up (DARE, Yu et al. 2024, arXiv:2311.03099)."""
-    kept = torch.rand(change.shape, generator=torch.Generator().manual_seed(seed)) < density
-    return change * kept / density
+    kept = torch.rand(change.shape, generator=torch.Generator().manual_seed(seed), device="cpu") < density
+    return change * kept.to(change.device) / density
 
 
 def magnitude_max(changes: list[Tensor]) -> Tensor:

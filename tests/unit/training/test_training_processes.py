@@ -1,0 +1,66 @@
+"""Two processes, started by accelerate's launcher, train the expert that one process trains."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import several_processes
+from clm.llm.base import load_base
+from clm.training.processes import Processes
+from tiny import tiny_base
+
+NAMES = [*several_processes.METHODS, "plain", "one by one"]
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left behind."""
+    folder = tmp_path_factory.mktemp("launched")
+    base = tiny_base(folder / "base")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--multi_gpu",
+               "--num_cpu_threads_per_process", "1", "--main_process_port", "0",
+               several_processes.__file__, str(base), str(folder)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(launched: Path) -> dict[str, torch.Tensor]:
+    return several_processes.trainings(load_base(launched / "base", threads=1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_make_the_expert_of_one(name: str, launched: Path, alone: dict[str, torch.Tensor]) -> None:
+    first, second = (load_file(launched / f"{number}.safetensors") for number in (0, 1))
+    assert torch.equal(first[name], second[name])
+    torch.testing.assert_close(first[name], alone[name], atol=1e-4, rtol=0)
+    torch.testing.assert_close(first[f"{name}, loss"], alone[f"{name}, loss"], atol=1e-3, rtol=0)
+
+
+def test_only_the_main_process_writes_and_tells(launched: Path) -> None:
+    assert (launched / "told-0").read_text() == "1 2 3 4" and (launched / "told-1").read_text() == ""
+    assert [file.name for file in (launched / "checkpoints").iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_processes_with_differing_rows_are_refused_rather_than_wait_for_each_other(launched: Path) -> None:
+    for number in (0, 1):
+        assert "Start all of them with the same job" in (launched / f"refused-{number}").read_text()
+
+
+def test_every_row_is_in_one_share_and_a_share_may_be_empty() -> None:
+    first, second = Processes(), Processes()
+    first.count = second.count = 2
+    second.index = 1
+    assert first.own([4, 7, 9]) == [4, 9] and second.own([4, 7, 9]) == [7]
+    assert second.own([4]) == []
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    rows = torch.ones(2, 3)
+    alone = Processes()
+    assert alone.own([3, 1]) == [3, 1] and alone.gather(rows) is rows and alone.sum(rows)[0] is rows and alone.is_main
