@@ -11,6 +11,7 @@ the tasks alone, which is the tighter one.
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -47,14 +48,16 @@ class Metric:
     precisions: Array  # [rank]: 1 / variance along each direction
     rest_precision: Array  # [1]: the same for all that is orthogonal to them
 
-    def distances(self, features: Features) -> Array:
-        """`[n, features]` -> `[n, classes]`."""
+    def distances(self, features: Features, classes: Sequence[int] | None = None) -> Array:
+        """`[n, features]` -> `[n, classes]`, of all classes or the given ones."""
+        wanted = list(range(len(self.centres)) if classes is None else classes)
         scaled = np.asarray(features, np.float64) / self.scale
+        # Projected once, not once per class: with many tasks this is most of what routing costs.
+        projected, centres = scaled @ self.directions, self.centres[wanted] @ self.directions
         columns: list[Array] = []
-        for centre in self.centres:
-            offset = scaled - centre
-            along = (offset @ self.directions) ** 2
-            rest = np.maximum((offset**2).sum(1) - along.sum(1), 0.0)
+        for number, at in zip(wanted, centres, strict=True):
+            along = (projected - at) ** 2
+            rest = np.maximum(((scaled - self.centres[number]) ** 2).sum(1) - along.sum(1), 0.0)
             columns.append((along @ self.precisions + rest * self.rest_precision) / len(self.scale))
         return np.stack(columns, 1)
 
@@ -101,7 +104,7 @@ def _held_back_distances(rows: list[Array], seed: int) -> list[Array]:
         if all(map(len, kept)):
             metric = fit_metric(kept)
             for n, (part, labels) in enumerate(zip(rows, folds, strict=True)):
-                found[n].append(metric.distances(part[labels == fold].astype(np.float32))[:, n])
+                found[n].append(metric.distances(part[labels == fold].astype(np.float32), [n])[:, 0])
     return [np.concatenate(distances) for distances in found]
 
 

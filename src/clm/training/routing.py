@@ -1,7 +1,10 @@
 """The router's part of a training: features of the task's prompts, and a router over all tasks of the candidate."""
 
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from clm.llm.base import Base
 from clm.llm.general_prompts import GENERAL_PROMPTS
@@ -15,6 +18,13 @@ def task_features(base: Base, examples: Sequence[Example]) -> Features:
     """`[n, 2 * hidden]`: what the router sees of these prompts. Long ones are cut on the left, as in training."""
     limit = base.model.config.max_positions - 1
     return Runtime(base).features([routing_ids(base.tokenizer, e.shape, e.content)[-limit:] for e in examples])
+
+
+def together(old: Features, new: Features, most: int, seed: int) -> Features:
+    """Both, in even parts where that is more than `most` rows."""
+    room = max(most - len(new), most // 2)
+    kept = sorted(random.Random(seed).sample(range(len(old)), min(room, len(old))))
+    return np.concatenate([old[kept], new[: most - len(kept)]])
 
 
 def general_features(base: Base) -> Features:

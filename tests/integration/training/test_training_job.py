@@ -41,7 +41,8 @@ def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: i
     policy = TrainingPolicy(rank=4, epochs=epochs, batch_size=4, checkpoint_every=3)
     write_json(folder / "job.json", {
         "base": str(base), "base_hash": base.name, "task": task, "mixture": str(folder / "mixture.parquet"),
-        "policy": policy.model_dump(mode="json"), "init_expert": None, "other_experts": {}, "other_features": {},
+        "policy": policy.model_dump(mode="json"), "init_expert": None, "state": None,
+        "own_features": None, "other_experts": {}, "other_features": {}, "states_dir": str(home / "states"),
         "experts_dir": str(home / "experts"), "features_dir": str(home / "features"),
         "routers_dir": str(home / "routers"), "threads": 1, **more,
     })  # fmt: skip
