@@ -3,16 +3,20 @@
 `python several_processes.py BASE FOLDER` writes what this process made of them to `FOLDER/<its number>.safetensors`.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
 
+import polars as pl
 from safetensors.torch import save_file
 from torch import Tensor
 
+from clm.core.files import write_json
 from clm.errors import InvalidInput
 from clm.llm.base import Base, load_base
 from clm.policies import TrainingPolicy
+from clm.training import job
 from clm.training.examples import Example
 from clm.training.learning import Learned, learn
 from clm.training.loop import train
@@ -59,6 +63,22 @@ def trainings(base: Base) -> dict[str, Tensor]:
     return {**weights, **{f"{name}, loss": weights[name].new_tensor([loss]) for name, (_, loss) in experts.items()}}
 
 
+def write_job(folder: Path, base: Base, base_folder: Path) -> Path:
+    """A training as the worker asks for it."""
+    folder.mkdir()
+    given = rows("job", 9)
+    columns = {"record_id": [row.record_id for row in given], "task": ["job"] * 9, "shape": ["completion"] * 9,
+               "content": [json.dumps(row.content) for row in given], "origin": ["new"] * 9}  # fmt: skip
+    pl.DataFrame(columns).write_parquet(folder / "mixture.parquet")
+    write_json(folder / "job.json", {
+        "base": str(base_folder), "base_hash": base.hash, "task": "job", "mixture": str(folder / "mixture.parquet"),
+        "policy": policy().model_dump(mode="json"), "init_expert": None, "state": None, "own_features": None,
+        "other_experts": {}, "other_features": {}, "memory_needs": "losses", "threads": 1,
+        **{f"{kind}_dir": str(folder / kind) for kind in ("experts", "features", "routers", "states")},
+    })  # fmt: skip
+    return folder
+
+
 def main(base_folder: Path, folder: Path) -> None:
     base = load_base(base_folder, threads=1)
     number = os.environ["RANK"]
@@ -72,6 +92,7 @@ def main(base_folder: Path, folder: Path) -> None:
     except InvalidInput as error:
         (folder / f"refused-{number}").write_text(error.sentence)
     save_file(trainings(base), folder / f"{number}.safetensors")
+    job.run(folder / "job")
 
 
 if __name__ == "__main__":

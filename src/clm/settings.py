@@ -4,7 +4,7 @@ import difflib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +24,12 @@ class Settings(BaseModel):
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; none: SQLite in home")
     threads: Annotated[int, Field(ge=1, le=256, description="CPU threads of trainer, evaluator and engine")] = min(
         os.cpu_count() or 1, 8
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where trainer, evaluator and engine compute; auto: CUDA where torch sees one"
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the base's weights; what is trained stays float32"
     )
     max_line_bytes: Annotated[int, Field(ge=1024, description="longest accepted row")] = 1024 * 1024
     max_upload_bytes: Annotated[int, Field(ge=1024, description="largest accepted upload")] = 2 * 1024**3
@@ -65,6 +71,11 @@ class Settings(BaseModel):
     @cached_property
     def paths(self) -> "Paths":
         return Paths(self.home)
+
+    @property
+    def compute(self) -> dict[str, Any]:
+        """What a job's file says of the machine."""
+        return {"threads": self.threads, "device": self.device, "dtype": self.dtype}
 
     @property
     def database(self) -> str:

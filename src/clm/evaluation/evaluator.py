@@ -58,9 +58,9 @@ class Candidate:
 class LazyModel:
     """The base's tokenizer, and its weights once they are needed."""
 
-    def __init__(self, base: Path, threads: int) -> None:
+    def __init__(self, base: Path, threads: int, device: str = "cpu", dtype: str = "float32") -> None:
         self._base = base
-        self._threads = threads
+        self._compute = threads, device, dtype
         self._loaded: set[str] = set()
 
     @cached_property
@@ -72,7 +72,7 @@ class LazyModel:
         from clm.llm.base import load_base
         from clm.llm.runtime import Runtime
 
-        return Runtime(load_base(self._base, self._threads))
+        return Runtime(load_base(self._base, *self._compute))
 
     def with_expert(self, expert: Stored | None) -> "Runtime":
         if expert is not None and expert.hash not in self._loaded:

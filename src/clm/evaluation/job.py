@@ -7,7 +7,7 @@ Reads `job.json`:
                                "tasks": [the suites to answer] | absent for all}}
     suites                    Parquet file, see clm.evaluation.suites
     metrics                   {task: metric}
-    max_new_tokens, answers_dir, threads
+    max_new_tokens, answers_dir, threads, device, dtype
     early_stop                null, or {"margins": {task: margin}, "confidence", "claims"}: stop answering a task for
                               the composition "candidate" once it is clearly worse than "champion";
                               `claims` is the number of comparisons that the gate will make
@@ -43,9 +43,12 @@ def run(folder: Path) -> dict[str, Any]:
     job = read_json(folder / "job.json")
     suites = read_suites(Path(job["suites"]))
     result: dict[str, Any] = {}
-    with AnswerStore(Path(job["answers_dir"]), job["base_hash"]) as store:
+    dtype = job.get("dtype", "float32")
+    # A base in another type gives other answers; none of them is taken for one of this type.
+    answers_dir = Path(job["answers_dir"]) / ("" if dtype == "float32" else dtype)
+    with AnswerStore(answers_dir, job["base_hash"]) as store:
         evaluator = Evaluator(
-            LazyModel(Path(job["base"]), job["threads"]),
+            LazyModel(Path(job["base"]), job["threads"], job.get("device", "cpu"), dtype),
             store,
             suites,
             job["metrics"],

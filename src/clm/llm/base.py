@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clm.core.files import adopt_folder
 from clm.core.hashing import sha256_folder
@@ -93,6 +95,17 @@ def load_base(path: Path, threads: int, device: str = "cpu", dtype: str = "float
     for file in sorted(path.glob("*.safetensors")):
         weights.update({name: tensor.to(place, kind) for name, tensor in load_file(file).items()})
     return Base(Decoder(config, weights), ChatTokenizer(path), base_hash, config.layers, config.hidden)
+
+
+def load_base_of(job: Mapping[str, Any]) -> Base:
+    """The base that a job's file names: `base`, `base_hash`, `threads`, and `device` and `dtype` as for `load_base`.
+
+    Raises TamperedArtifact where it is not the base with that hash, and what `load_base` raises.
+    """
+    base = load_base(Path(job["base"]), job["threads"], job.get("device", "cpu"), job.get("dtype", "float32"))
+    if base.hash != job["base_hash"]:
+        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
+    return base
 
 
 def _device(wanted: str) -> str:

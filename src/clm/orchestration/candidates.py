@@ -121,11 +121,12 @@ class Candidates:
             "states_dir": str(self._paths.states),
             "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
             "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
+            "own_features": str(champion.features[task][1]) if task in champion.features else None,
             "memory_needs": by_name(at.policy.memory.policy).needs,
             "experts_dir": str(self._paths.experts),
             "features_dir": str(self._paths.features),
             "routers_dir": str(self._paths.routers),
-            "threads": self._settings.threads,
+            **self._settings.compute,
         }
         made = jobs.run_job(self._database, at.update_id, folder, "clm.training.job", job, at.folder)
         return Trained(
@@ -195,7 +196,7 @@ class Candidates:
             "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
             "max_new_tokens": at.policy.generation.max_new_tokens,
             "answers_dir": str(self._paths.answers),
-            "threads": self._settings.threads,
+            **self._settings.compute,
         }
         made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
         compositions = {"champion": champion.composition, "candidate": trained.composition}

@@ -139,7 +139,7 @@ def measure(
             "metrics": {name: metrics.get(name, "exact_match") for name in (*champion.experts, task)},
             "max_new_tokens": policy.generation.max_new_tokens,
             "answers_dir": str(settings.paths.answers),
-            "threads": settings.threads,
+            **settings.compute,
         }
         scores = jobs.run_alone(folder / "evaluate", "clm.evaluation.job", job, tell)
         tasks = _impacts(scores, task, "removed" if removal else "new")

@@ -32,5 +32,5 @@ def refit_job(settings: Settings, champion: BundlePaths, seed: int, without: str
         "seed": seed,
         "features_dir": str(settings.paths.features),
         "routers_dir": str(settings.paths.routers),
-        "threads": settings.threads,
+        **settings.compute,
     }

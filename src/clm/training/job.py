@@ -10,17 +10,21 @@ Reads `job.json`:
     transfer, transfer_from   TransferPolicy, {task: expert folder}: where an expert may start that has none before it
     other_experts             {task: hash} of the candidate's other experts
     other_features            {task: file} of their router features
+    own_features              file of the task's router features so far | null
     memory_needs              what the memory policy goes by: "losses" | "features" | null
-    experts_dir, features_dir, routers_dir, states_dir, threads
+    experts_dir, features_dir, routers_dir, states_dir, threads, device, dtype
 
 Writes the expert, the task's router features and a router over all tasks to their content addresses, then
 `result.json`; on the way `progress.jsonl`, and `error.json` with exit code 1 where it can't be done. Started again
 after kill -9 it goes on from its checkpoint to the same hashes; started again after its end it returns at once.
+
+Started by `accelerate launch`, all of its processes train and the main one does the rest.
 """
 
 import json
 import random
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +32,23 @@ from clm.core.clock import iso, now
 from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json
 from clm.core.locks import file_lock
-from clm.errors import ClmError, InvalidInput, TamperedArtifact, TrainingFailed
+from clm.errors import ClmError, InvalidInput, TrainingFailed
 from clm.policies import TrainingPolicy
+from clm.training.launch import is_main
 
 ROUTER_ROWS = 400  # prompts of a task that the router learns from, at most
 
 
 def run(folder: Path) -> dict[str, Any]:
     """Does the job in `folder` and returns its result."""
-    with file_lock(folder / "lock"):  # a process of an earlier attempt may still be dying
+    # A process of an earlier attempt may still be dying. Of several processes the main one keeps others out for all.
+    with file_lock(folder / "lock") if is_main() else nullcontext():
         if (folder / "result.json").exists():
             return read_json(folder / "result.json")
         job = read_json(folder / "job.json")
         result = _train(job, folder)
-        write_json(folder / "result.json", result)
+        if is_main():
+            write_json(folder / "result.json", result)
         return result
 
 
@@ -49,11 +56,11 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     report = _Report(folder / "progress.jsonl")
     report.say("Loading the base")
     # Imported late, for torch takes seconds and the answer may be there already.
-    from clm.llm.base import load_base
+    from clm.llm.base import load_base_of
     from clm.llm.experts import load_expert, save_expert
-    from clm.llm.router import save_features, save_router
+    from clm.llm.router import load_features, save_features, save_router
     from clm.training.learning import learn
-    from clm.training.routing import fit, task_features
+    from clm.training.routing import fit, task_features, together
     from clm.training.states import load_state, save_state
     from clm.training.strategies.hooks import Lesson
     from clm.training.transfer import start_of_job
@@ -62,13 +69,13 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     missing = sorted(set(job["other_experts"]) - set(job["other_features"]) - {job["task"]})
     if missing:
         raise InvalidInput(f"The router features of these tasks are missing: {', '.join(missing)}.")
-    base = load_base(Path(job["base"]), job["threads"])
-    if base.hash != job["base_hash"]:
-        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
+    base = load_base_of(job)
     new, memory = read_mixture(Path(job["mixture"]))
     examples = [*new, *memory.get(job["task"], ())]  # of this task
     chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
     features = task_features(base, chosen)
+    if job["own_features"]:  # its older prompts still come, though few of them are replayed
+        features = together(load_features(Path(job["own_features"])), features, ROUTER_ROWS, policy.seed)
     start = start_of_job(job, folder, base, examples, policy, features)
     replayed = sum(map(len, memory.values()))
     report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
@@ -77,6 +84,8 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     state = load_state(Path(job["state"])) if job["state"] else {}
     lesson = Lesson(base, job["task"], new, memory, old, state)
     trained = learn(lesson, policy, folder / "checkpoints", report.step)
+    if not is_main():
+        return {}
     expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", policy, report)
     report.say("Fitting the router")
@@ -145,6 +154,8 @@ class _Report:
         self._write(message)
 
     def _write(self, message: str) -> None:
+        if not is_main():
+            return
         line = {"at": iso(now()), "stage": "train", **self._last, "message": message}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(canonical_json(line) + "\n")

@@ -6,13 +6,13 @@ process, but for float32's last digits.
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from clm.errors import InvalidInput
+from clm.training.launch import is_launched
 
 
 class Processes:
@@ -88,20 +88,6 @@ class Launched(Processes):
             )
 
 
-def is_launched() -> bool:
-    """True in a process that a launcher (accelerate, torchrun or MPI) started beside others."""
-    return _from_environment("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", default=1) > 1
-
-
-def is_main() -> bool:
-    """Known before the processes have met: true for the one that writes."""
-    return _from_environment("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", default=0) == 0
-
-
 def join(device: torch.device) -> Processes:
     """This process and those that a launcher started beside it."""
     return Launched(device) if is_launched() else Processes()
-
-
-def _from_environment(*names: str, default: int) -> int:
-    return next((int(os.environ[name]) for name in names if name in os.environ), default)

@@ -5,7 +5,7 @@ Reads `job.json`:
     base, base_hash           folder of the base and its hash
     features                  {task: file}: stored router features; of these tasks no data is needed
     rows                      {task: Parquet}: mixtures of tasks that have no features yet
-    seed, features_dir, routers_dir, threads
+    seed, features_dir, routers_dir, threads, device, dtype
 
 Writes the router, and features of the tasks in `rows`, to their content addresses, then `result.json`: router_hash,
 router_path, features {task: hash}; `error.json` with exit code 1 where it can't be done.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from clm.core.files import read_json, write_json
-from clm.errors import ClmError, TamperedArtifact
+from clm.errors import ClmError
 from clm.training.job import ROUTER_ROWS
 
 
@@ -26,14 +26,12 @@ def run(folder: Path) -> dict[str, Any]:
     """Does the job in `folder` and returns its result."""
     if (folder / "result.json").exists():
         return read_json(folder / "result.json")
-    from clm.llm.base import load_base
+    from clm.llm.base import load_base_of
     from clm.llm.router import save_features, save_router
     from clm.training.routing import fit, task_features
 
     job = read_json(folder / "job.json")
-    base = load_base(Path(job["base"]), job["threads"])
-    if base.hash != job["base_hash"]:
-        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
+    base = load_base_of(job)
     new: dict[str, Any] = {}
     for task, mixture in job["rows"].items():
         examples = _examples(Path(mixture))

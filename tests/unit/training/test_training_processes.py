@@ -1,5 +1,6 @@
 """Two processes, started by accelerate's launcher, train the expert that one process trains."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 import several_processes
+from clm.core.files import read_json
 from clm.llm.base import load_base
+from clm.llm.experts import load_expert
+from clm.training import job
 from clm.training.processes import Processes
+from clm.training.weights import FlatWeights
 from tiny import tiny_base
 
 NAMES = [*several_processes.METHODS, "plain", "one by one"]
@@ -21,6 +26,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left behind."""
     folder = tmp_path_factory.mktemp("launched")
     base = tiny_base(folder / "base")
+    several_processes.write_job(folder / "job", load_base(base, threads=1), base)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--multi_gpu",
                "--num_cpu_threads_per_process", "1", "--main_process_port", "0",
                several_processes.__file__, str(base), str(folder)]  # fmt: skip
@@ -40,6 +46,18 @@ def test_two_processes_make_the_expert_of_one(name: str, launched: Path, alone: 
     assert torch.equal(first[name], second[name])
     torch.testing.assert_close(first[name], alone[name], atol=1e-4, rtol=0)
     torch.testing.assert_close(first[f"{name}, loss"], alone[f"{name}, loss"], atol=1e-3, rtol=0)
+
+
+def test_a_job_in_two_processes_leaves_what_one_leaves(launched: Path, tmp_path: Path) -> None:
+    base = load_base(launched / "base", threads=1)
+    made = read_json(launched / "job" / "result.json")
+    alone = job.run(several_processes.write_job(tmp_path / "job", base, launched / "base"))
+    assert made["steps"] == alone["steps"] and made["router_hash"] == alone["router_hash"]
+    experts = (load_expert(Path(result["expert_path"]), base, result["expert_hash"]) for result in (made, alone))
+    torch.testing.assert_close(*(FlatWeights(expert).flat.detach() for expert in experts), atol=1e-4, rtol=0)
+    lines = [json.loads(line) for line in (launched / "job" / "progress.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if not line["message"]] == list(range(1, made["steps"] + 1))
+    assert {path.name for path in (launched / "job").iterdir()} == {path.name for path in (tmp_path / "job").iterdir()}
 
 
 def test_only_the_main_process_writes_and_tells(launched: Path) -> None:

@@ -138,7 +138,8 @@ class Slots:
 
     def _slot(self, parts: ReleaseParts) -> Slot:
         if parts.base_hash not in self._runtimes:
-            base = load_base(self._settings.paths.bases / parts.base_hash, self._settings.threads)
+            settings = self._settings
+            base = load_base(settings.paths.bases / parts.base_hash, settings.threads, settings.device, settings.dtype)
             self._runtimes[parts.base_hash] = Runtime(base)
         runtime = self._runtimes[parts.base_hash]
         for expert_hash, path in parts.experts.values():
