@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clm.bench.options import ContinualOptions, GrowthOptions, Options, TrainingOptions
+from clm.bench.options import ContinualOptions, GrowthOptions, Options, RouterOptions, TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,9 @@ BENCHMARKS = {
     "growth": Benchmark(
         "clm.bench.growth", GrowthOptions,
         "Does an update get slower or larger as tasks pile up?",
+    ),
+    "router": Benchmark(
+        "clm.bench.router", RouterOptions,
+        "From which states, and from how many rows, does the router find a prompt's task best?",
     ),
 }  # fmt: skip

@@ -126,3 +126,23 @@ class GrowthOptions(Options):
         default=None, metadata=says("folder for the installation that is measured; none: a temporary one")
     )
     threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterOptions(Options):
+    data: Path = field(default=Path("data"), metadata=says("folder of the data sets"))
+    sequence: tuple[str, ...] = field(
+        default=("agnews", "SST-2", "bitext", "FOMC"), metadata=says("data sets; each is a task to route to")
+    )
+    train: int = field(default=160, metadata=says("rows per task that the router is fitted on, at most", 1))
+    dev: int = field(default=60, metadata=says("rows per task that a variant is chosen on", 1))
+    test: int = field(default=100, metadata=says("rows per task that are reported", 1))
+    layers: tuple[int, ...] = field(
+        default=(5, 10, 12, 15, 18, 22), metadata=says("layers whose states are compared", 1)
+    )
+    amounts: tuple[int, ...] = field(default=(25, 50, 100), metadata=says("smaller amounts of rows to fit on", 1))
+    seed: int = field(default=1, metadata=says("of the draws", 0))
+    base: str = field(
+        default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
+    )
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))

@@ -68,41 +68,77 @@ class Router:
     discriminant: Metric  # classes: tasks, then general requests
     nearness: Metric  # classes: tasks
     thresholds: Array  # [tasks]: largest nearness distance at which a task's expert answers
+    experts: int = 1  # mixed per prompt
+    sharpness: float = 10.0  # of the mixture
 
     def route(self, features: Features) -> list[str]:
         """Per row the task whose expert answers, or BASE. Rows that are not finite go to BASE."""
+        return [mix[0][0] for mix in self.mix(features, experts=1)]
+
+    def mix(
+        self, features: Features, experts: int | None = None, sharpness: float | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """Per row the nearest tasks with their weights, the nearest first, or BASE alone.
+
+        Weights are a softmax over -sharpness * distance of the `experts` nearest tasks, in steps of 0.1, so that rows
+        with nearly the same mixture have the same one. Both are the router's own where they are not given.
+        """
+        experts, sharpness = experts or self.experts, sharpness or self.sharpness
         distances = self.discriminant.distances(features)
         nearest = distances[:, :-1].argmin(1)
         rows = np.arange(len(features))
         known = distances[rows, nearest] < distances[:, -1]  # False for NaN
         known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
-        return [self.tasks[n] if ok else BASE for n, ok in zip(nearest, known, strict=True)]
+        return [
+            self._weighted(row[:-1], min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
+            for row, ok in zip(distances, known, strict=True)
+        ]
+
+    def _weighted(self, distances: Array, experts: int, sharpness: float) -> list[tuple[str, float]]:
+        order = np.argsort(distances, kind="stable")[:experts]
+        shares = np.exp(-sharpness * (distances[order] - distances[order[0]]))
+        return [
+            (self.tasks[n], weight)
+            for n, weight in zip(order, in_tenths((shares / shares.sum()).tolist()), strict=True)
+            if weight
+        ]
 
 
-def fit_router(features: dict[str, Features], general: Features, seed: int) -> Router:
+def in_tenths(shares: Sequence[float]) -> list[float]:
+    """Shares that sum to 1, as tenths that sum to 1: what rounding down leaves goes to those that lost most, the
+    earlier of equal ones."""
+    tenths = [int(share * 10) for share in shares]
+    lost = sorted(range(len(shares)), key=lambda n: (tenths[n] - shares[n] * 10, n))
+    for n in lost[: 10 - sum(tenths)]:
+        tenths[n] += 1
+    return [tenth / 10 for tenth in tenths]
+
+
+def fit_router(features: dict[str, Features], general: Features, seed: int, shrinkage: float | None = None) -> Router:
     """Fits on `[n, features]` per task; `general` are features of prompts that no task is about.
 
-    Deterministic in its inputs. Raises InvalidInput for no task, an empty one, differing widths or values not finite.
+    `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it. Deterministic in its inputs. Raises
+    InvalidInput for no task, an empty one, differing widths or values not finite.
     """
     _check(features, general)
     tasks = tuple(sorted(features))
     rows = [np.asarray(features[task], np.float64) for task in tasks]
-    nearness = fit_metric(rows)
-    near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed)]
+    nearness = fit_metric(rows, shrinkage)
+    near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed, shrinkage)]
     far = np.quantile(nearness.distances(general), GENERAL_QUANTILE, axis=0)
     thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
-    discriminant = fit_metric([*rows, np.asarray(general, np.float64)])
+    discriminant = fit_metric([*rows, np.asarray(general, np.float64)], shrinkage)
     return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64))
 
 
-def _held_back_distances(rows: list[Array], seed: int) -> list[Array]:
+def _held_back_distances(rows: list[Array], seed: int, shrinkage: float | None) -> list[Array]:
     """Per task, its rows' distances to their own centre as fitted without them."""
     folds = [np.random.default_rng(seed).permutation(len(part)) % FOLDS for part in rows]
     found: list[list[Array]] = [[np.zeros(0)] for _ in rows]
     for fold in range(FOLDS):
         kept = [part[labels != fold] for part, labels in zip(rows, folds, strict=True)]
         if all(map(len, kept)):
-            metric = fit_metric(kept)
+            metric = fit_metric(kept, shrinkage)
             for n, (part, labels) in enumerate(zip(rows, folds, strict=True)):
                 found[n].append(metric.distances(part[labels == fold].astype(np.float32), [n])[:, 0])
     return [np.concatenate(distances) for distances in found]
@@ -123,7 +159,7 @@ def _check(features: dict[str, Features], general: Features) -> None:
         raise InvalidInput("Router features of tasks have differing widths: they come from different bases.")
 
 
-def fit_metric(rows: list[Array]) -> Metric:
+def fit_metric(rows: list[Array], shrinkage: float | None = None) -> Metric:
     """One class per entry, `[n, features]` each; a pooled, shrunk covariance within classes."""
     centred = np.concatenate([part - part.mean(0) for part in rows])
     scale = np.sqrt((centred**2).mean(0))
@@ -131,7 +167,8 @@ def fit_metric(rows: list[Array]) -> Metric:
     scale = np.where(scale > 1e-8, scale, 1.0)
     centred /= scale
     n, width = centred.shape
-    shrinkage, mean_variance = ledoit_wolf(centred)
+    estimated, mean_variance = ledoit_wolf(centred)
+    shrinkage = estimated if shrinkage is None else shrinkage
     if n < width:  # the covariance has at most n directions: find them in the small product
         values, vectors = np.linalg.eigh(centred @ centred.T / n)
         keep = values > 1e-10 * max(values[-1], 1e-12)
@@ -174,7 +211,8 @@ def save_router(router: Router, routers: Path) -> tuple[str, Path]:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
-        write_json(temporary / "router.json", {"tasks": router.tasks})
+        mixed = {"experts": router.experts, "sharpness": router.sharpness} if router.experts > 1 else {}
+        write_json(temporary / "router.json", {"tasks": router.tasks, **mixed})
         temporary.chmod(0o755)
         router_hash = sha256_folder(temporary)
         return router_hash, adopt_folder(temporary, routers / router_hash)
@@ -192,7 +230,11 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         metrics = {
             name: Metric(**{field.name: arrays[f"{name}.{field.name}"] for field in fields(Metric)}) for name in METRICS
         }
-        return Router(tuple(read_json(path / "router.json")["tasks"]), thresholds=arrays["thresholds"], **metrics)
+        described = read_json(path / "router.json")
+        experts, sharpness = int(described.get("experts", 1)), float(described.get("sharpness", 10.0))
+        return Router(
+            tuple(described["tasks"]), thresholds=arrays["thresholds"], experts=experts, sharpness=sharpness, **metrics
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 
