@@ -162,10 +162,11 @@ class Decoder:
         cache.lengths = cache.lengths + 1
         return hidden
 
-    def new_cache(self, batch: int, capacity: int) -> KeyValues:
+    def new_cache(self, batch: int, capacity: int, layers: int | None = None) -> KeyValues:
+        """Room for `capacity` tokens a row, in the first `layers` layers or in all."""
         shape = (batch, self.config.kv_heads, capacity, self.config.head_dim)
         keys, values = (
-            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in range(self.config.layers)]
+            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in range(layers or self.config.layers)]
             for _ in range(2)
         )
         return KeyValues(keys, values, torch.zeros(0, device=self.device, dtype=torch.long))

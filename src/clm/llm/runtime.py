@@ -18,7 +18,9 @@ from clm.llm.base import Base
 from clm.llm.batches import Packed, group_by_length, pack
 from clm.llm.decoder import Adapters, Expert, KeyValues
 from clm.llm.experts import load_expert
+from clm.llm.mixing import Mixtures, parts_of
 from clm.llm.prompts import IGNORED
+from clm.llm.reading import Reading, Top, go_on, read
 from clm.llm.sampling import choose
 from clm.llm.streaming import AnswerStream
 
@@ -59,6 +61,8 @@ class _Row:
     request: GenerationRequest
     stream: AnswerStream
     random: np.random.Generator
+    expert: Expert | None  # held for the answer's time
+    reading: Reading | None
     tokens: int = 0
     finish_reason: str = ""
 
@@ -70,6 +74,7 @@ class Runtime:
     def __init__(self, base: Base) -> None:
         self.base = base
         self.experts: dict[str, Expert] = {}
+        self._mixtures = Mixtures(self._loaded)
 
     def load_expert(self, expert_hash: str, path: Path) -> None:
         """Verifies and loads; a loaded one is kept. Raises TamperedArtifact or UnsafeModel."""
@@ -79,21 +84,20 @@ class Runtime:
 
     def unload_expert(self, expert_hash: str) -> None:
         self.experts.pop(expert_hash, None)
+        self._mixtures.forget(expert_hash)
 
     @torch.inference_mode()
     def features(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Router features, `[n, 2 * hidden]`: mean and last-token state at the trunk's top, of the base alone."""
         _check_prompts(prompts, self.base)
-        found = np.zeros((len(prompts), 2 * self.base.hidden_size), np.float32)
-        for group in group_by_length([len(p) for p in prompts], MAX_ROWS, MAX_BATCH_TOKENS):
-            packed = pack([prompts[n] for n in group], device=self.base.model.device)
-            hidden = self.base.model.embed(packed.ids)
-            hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.trunk_layers)
-            prefix, own = packed.split(hidden.float())
-            inside = packed.inside()[..., None]
-            mean = (prefix.sum(0) + (own * inside).sum(1)) / packed.lengths[:, None]
-            found[group] = torch.cat((mean, packed.last(own)), 1).cpu().numpy()
-        return found
+        readings = read(self.base, prompts, MAX_ROWS, MAX_BATCH_TOKENS, keep=False)
+        return np.array([r.features for r in readings], np.float32).reshape(-1, 2 * self.base.hidden_size)
+
+    @torch.inference_mode()
+    def read(self, prompts: Sequence[Sequence[int]]) -> list[Reading]:
+        """The prompts' router features, and what `generate` needs to go on from there."""
+        _check_prompts(prompts, self.base)
+        return read(self.base, prompts, MAX_ROWS, MAX_BATCH_TOKENS, keep=True)
 
     @torch.inference_mode()
     def log_likelihood(
@@ -126,17 +130,20 @@ class Runtime:
         requests: Sequence[GenerationRequest],
         on_token: OnToken | None = None,
         should_stop: ShouldStop | None = None,
+        readings: Sequence[Reading | None] = (),
     ) -> list[Completion]:
-        """Answers in the order of the requests, whatever experts they name.
+        """Answers in the order of the requests, whatever experts they name, mixtures too (`clm.llm.mixing`).
 
         `on_token` gets text as soon as it can't be part of a stop sequence; `should_stop` is asked before every token.
-        Raises InvalidInput for an empty or overlong prompt, NotFound for an expert that is not loaded.
+        `readings`: per request what `read` gave for its prompt, so that it isn't read again. Raises InvalidInput for an
+        empty or overlong prompt, NotFound for an expert that is not loaded.
         """
         _check_prompts([r.prompt_ids for r in requests], self.base)
         rows = [
-            _Row(n, request, AnswerStream(self.base.tokenizer, request.stop), np.random.default_rng(request.seed))
-            for n, request in enumerate(requests)
-        ]
+            _Row(n, request, AnswerStream(self.base.tokenizer, request.stop), np.random.default_rng(request.seed),
+                 self._expert(request.expert_hash), reading)
+            for n, (request, reading) in enumerate(zip(requests, readings or [None] * len(requests), strict=True))
+        ]  # fmt: skip
         sizes = [len(r.prompt_ids) + r.max_new_tokens for r in requests]
         for group in group_by_length(sizes, MAX_ROWS, MAX_BATCH_TOKENS):
             # Rows of one expert lie side by side, so that it answers one slice of the batch.
@@ -159,7 +166,7 @@ class Runtime:
                 cache.keep(torch.tensor(going, device=self.base.model.device))
                 rows, tokens = [rows[n] for n in going], [tokens[n] for n in going]
             hidden = self.base.model.embed(torch.tensor(tokens, device=self.base.model.device))
-            logits = self.base.model.logits(self.base.model.step(hidden, self._adapters(rows), cache))
+            logits = self.base.model.logits(self.base.model.step(hidden, _adapters(rows), cache))
 
     def _prefill(self, rows: list[_Row], cache: KeyValues) -> Tensor:
         """Runs the prompts, expert by expert (rows of one share their prefix), and returns `[rows, vocabulary]`."""
@@ -168,9 +175,12 @@ class Runtime:
         for part in _slices(rows):
             packed: Packed = pack([row.request.prompt_ids for row in rows[part]], device=self.base.model.device)
             own_cache = KeyValues([k[part] for k in cache.keys], [v[part] for v in cache.values], packed.lengths)
-            hidden = self.base.model.embed(packed.ids)
-            expert = self._expert(rows[part.start].request.expert_hash)
-            hidden = self.base.model.forward(hidden, packed.layout, 0, self.base.layers, expert, own_cache)
+            expert, tops = rows[part.start].expert, [self._top(row) for row in rows[part]]
+            if None in tops:
+                first, hidden = 0, self.base.model.embed(packed.ids)
+            else:
+                first, hidden = self.base.trunk_layers, go_on(packed, [t for t in tops if t is not None], own_cache)
+            hidden = self.base.model.forward(hidden, packed.layout, first, self.base.layers, expert, own_cache)
             states.append(packed.last(packed.split(hidden)[1]))
             lengths.append(packed.lengths)
         cache.lengths = torch.cat(lengths)
@@ -195,17 +205,20 @@ class Runtime:
             if rest and on_token is not None:
                 on_token(row.index, rest)
 
-    def _adapters(self, rows: list[_Row]) -> Adapters:
-        found: list[tuple[slice, Expert]] = []
-        for part in _slices(rows):
-            expert = self._expert(rows[part.start].request.expert_hash)
-            if expert is not None:
-                found.append((part, expert))
-        return found
+    def _top(self, row: _Row) -> Top | None:
+        """Where the row's answer can go on from: an expert that changes the trunk reads for itself."""
+        if row.reading is None or list(row.reading.prompt_ids) != list(row.request.prompt_ids):
+            return None
+        if row.expert is not None and row.expert.layers[0] < self.base.trunk_layers:
+            return None
+        return row.reading.top
 
     def _expert(self, expert_hash: str | None) -> Expert | None:
         if expert_hash is None:
             return None
+        return self._mixtures.get(expert_hash) if parts_of(expert_hash) else self._loaded(expert_hash)
+
+    def _loaded(self, expert_hash: str) -> Expert:
         if expert_hash not in self.experts:
             raise unknown_name("loaded expert", expert_hash, list(self.experts))
         return self.experts[expert_hash]
@@ -213,6 +226,11 @@ class Runtime:
 
 def _expert_name(row: _Row) -> str:
     return row.request.expert_hash or ""
+
+
+def _adapters(rows: list[_Row]) -> Adapters:
+    experts = ((part, rows[part.start].expert) for part in _slices(rows))
+    return [(part, expert) for part, expert in experts if expert is not None]
 
 
 def _slices(rows: list[_Row]) -> list[slice]:

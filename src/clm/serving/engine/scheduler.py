@@ -11,10 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from clm.errors import ClmError, Unavailable
+from clm.llm.mixing import mixture_name
+from clm.llm.reading import Reading
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE
 from clm.serving.engine.slots import Slot, Slots
+
+Mix = list[tuple[str, float]]  # tasks and their weights, the nearest first
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +32,7 @@ GATHER_SECONDS = 0.005  # after the first request, how long others may still joi
 @dataclass(frozen=True)
 class EngineAnswer:
     text: str
-    expert: str  # task whose expert answered, or BASE
+    expert: str  # task whose expert answered, the nearest where several were mixed, or BASE
     prompt_tokens: int
     completion_tokens: int
     finish_reason: str  # "stop" | "length"
@@ -133,10 +139,8 @@ def _told(error: Exception, job: Job) -> ClmError:
 
 def _answer(jobs: list[Job]) -> list[EngineAnswer]:
     runtime = jobs[0].slot.runtime
-    routed = _route(runtime, jobs)
-    requests = [
-        replace(job.request, expert_hash=job.slot.experts.get(task)) for job, task in zip(jobs, routed, strict=True)
-    ]
+    routed, readings = _route(runtime, jobs)
+    requests = [replace(job.request, expert_hash=_expert_name(job, mix)) for job, mix in zip(jobs, routed, strict=True)]
 
     def on_token(index: int, text: str) -> None:
         job = jobs[index]
@@ -144,23 +148,36 @@ def _answer(jobs: list[Job]) -> list[EngineAnswer]:
             job.streamed = True
             job.on_text(text)
 
-    completions = runtime.generate(requests, on_token, lambda index: jobs[index].cancelled.is_set())
+    completions = runtime.generate(requests, on_token, lambda index: jobs[index].cancelled.is_set(), readings)
     return [
-        EngineAnswer(c.text, task, c.prompt_tokens, c.completion_tokens, c.finish_reason)
-        for c, task in zip(completions, routed, strict=True)
+        EngineAnswer(c.text, mix[0][0], c.prompt_tokens, c.completion_tokens, c.finish_reason)
+        for c, mix in zip(completions, routed, strict=True)
     ]
 
 
-def _route(runtime: Runtime, jobs: list[Job]) -> list[str]:
-    """Per request the task whose expert answers, or BASE. The states are computed once, for all releases together."""
-    routed = [BASE] * len(jobs)
+def _route(runtime: Runtime, jobs: list[Job]) -> tuple[list[Mix], list[Reading | None]]:
+    """Per request the tasks whose experts answer, or BASE, and its prompt as far as it was read for that.
+
+    Prompts are read once, for all releases together and for the answer too.
+    """
+    routed: list[Mix] = [[(BASE, 1.0)] for _ in jobs]
+    readings: list[Reading | None] = [None] * len(jobs)
     asking = [n for n, job in enumerate(jobs) if job.slot.router is not None]
     if not asking:
-        return routed
-    features = runtime.features([jobs[n].routing_ids for n in asking])
+        return routed, readings
+    made = runtime.read([jobs[n].routing_ids for n in asking])
+    for n, reading in zip(asking, made, strict=True):
+        readings[n] = reading
+    features = np.stack([reading.features for reading in made])
     for slot in {jobs[n].slot for n in asking}:
         rows = [row for row, n in enumerate(asking) if jobs[n].slot is slot]
         if slot.router is not None:
-            for row, task in zip(rows, slot.router.route(features[rows]), strict=True):
-                routed[asking[row]] = task
-    return routed
+            for row, mix in zip(rows, slot.router.mix(features[rows]), strict=True):
+                routed[asking[row]] = mix
+    return routed, readings
+
+
+def _expert_name(job: Job, mix: Mix) -> str | None:
+    """None: the base answers, also for a task whose expert the release does not hold."""
+    parts = [(job.slot.experts[task], weight) for task, weight in mix if task in job.slot.experts]
+    return mixture_name(parts) if parts else None

@@ -1,0 +1,54 @@
+"""Several experts on one prompt: their weighted sum, run as one expert and kept while it is asked for.
+
+A mixture is named by its parts, `0.7*<hash>+0.3*<hash>`, and the name goes wherever an expert's hash goes: requests
+with equal mixtures share a batch, and stored answers are found again. Mixing LoRA experts by a router's probabilities:
+Muqeeth et al. 2023 (arXiv:2306.03745), Huang et al. 2023 (LoraHub, arXiv:2307.13269).
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from clm.llm.arithmetic import stack
+from clm.llm.decoder import Expert
+
+MOST_KEPT = 16  # each is as large as its parts together
+
+
+def mixture_name(parts: Sequence[tuple[str, float]]) -> str:
+    """Of expert hashes with their weights; one expert alone keeps its own name."""
+    if len(parts) == 1:
+        return parts[0][0]
+    return "+".join(f"{weight:.1f}*{expert}" for expert, weight in sorted(parts))
+
+
+def parts_of(name: str) -> list[tuple[str, float]]:
+    """Expert hashes with their weights; empty where the name is no mixture's."""
+    if "*" not in name:
+        return []
+    pairs = (part.split("*", 1) for part in name.split("+"))
+    return [(expert, float(weight)) for weight, expert in pairs]
+
+
+class Mixtures:
+    """Thread-safe; the least recently used ones go first. Whoever holds one may go on using it."""
+
+    def __init__(self, find: Callable[[str], Expert]) -> None:
+        self._find = find
+        self._kept: OrderedDict[str, Expert] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Expert:
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = stack([(self._find(expert), weight) for expert, weight in parts_of(name)])
+            self._kept.move_to_end(name)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[name]
+
+    def forget(self, expert_hash: str) -> None:
+        """Drops what holds this expert."""
+        with self._lock:
+            for name in [n for n in self._kept if expert_hash in dict(parts_of(n))]:
+                del self._kept[name]
