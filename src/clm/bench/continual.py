@@ -67,12 +67,14 @@ class _Cell:
         self.steps = 1 if policy is None or self._joint else len(self.tasks)
         rows = [asdict(task) for task in self.tasks]
         settings = policy.model_copy(update={"seed": seed}).model_dump(mode="json") if policy else None
-        key = sha256_json([base.name, rows, settings])
+        own_adapters = policy is not None and any(chosen.name == "experts" for chosen in policy.strategies)
+        transfer = bool(options.transfer) and own_adapters
+        key = sha256_json([base.name, rows, settings, *(["transfer"] if transfer else [])])
         self._folder = kept / f"{name.replace(':', '-').replace('=', '-')}-{seed}-{key[:16]}"
         self._baseline = kept / f"baseline-{sha256_json([base.name, [row['test'] for row in rows]])[:16]}.json"
         self._folder.mkdir(exist_ok=True)
         write_json(self._folder / "rows.json", {"tasks": rows})
-        job = {"base": str(base), "rows": str(self._folder / "rows.json"), "policy": settings,
+        job = {"base": str(base), "rows": str(self._folder / "rows.json"), "policy": settings, "transfer": transfer,
                "baseline": str(self._baseline), "threads": options.threads}  # fmt: skip
         write_json(self._folder / "job.json", job)
 

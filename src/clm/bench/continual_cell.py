@@ -25,7 +25,7 @@ from clm.llm.experts import load_expert, save_expert
 from clm.llm.prompts import chat_ids, prompt_ids
 from clm.llm.router import Features, Router, fit_router
 from clm.llm.runtime import GenerationRequest, Runtime
-from clm.policies import TrainingPolicy
+from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import BASE
 from clm.strategies import adapter_of
 from clm.training.examples import Example
@@ -33,6 +33,7 @@ from clm.training.learning import learn
 from clm.training.loop import Progress
 from clm.training.routing import general_features
 from clm.training.strategies.hooks import Lesson
+from clm.training.transfer import Start, choose_start
 
 ROOM = 2  # tokens that an answer may be longer than the longest of its task
 
@@ -45,6 +46,7 @@ class Cell:
         self._names = [task.name for task in self._tasks]
         self._base = load_base(Path(job["base"]), job["threads"])
         self._runtime = Runtime(self._base)
+        self._transfer = TransferPolicy(enabled=job["transfer"])
         self._baseline = Path(job["baseline"])
         known = read_json(self._baseline) if self._baseline.exists() else {}
         self._answers: dict[tuple[str | None, str], str] = {(None, prompt): text for prompt, text in known.items()}
@@ -75,7 +77,12 @@ class Cell:
         task = self._tasks[number]
         started = time.monotonic()
         adapter = adapter_of(self._policy.strategies, task.name)
-        old = load_expert(self._expert_path(self._experts[adapter]), self._base) if adapter in self._experts else None
+        path = self._expert_path(self._experts[adapter]) if adapter in self._experts else None
+        start = self._start(task) if adapter == task.name and self._transfer.enabled else None
+        if start is not None:
+            path = start.path
+            _say(start.reason)
+        old = load_expert(path, self._base) if path else None
         lesson = Lesson(
             self._base, task.name, self._rows(task),
             {earlier.name: _examples(earlier) for earlier in self._tasks[:number]}, old, self._state,
@@ -100,11 +107,25 @@ class Cell:
                 "steps": learned.steps,
                 "tokens": learned.tokens,
                 "final_loss": learned.final_loss,
-                "notes": learned.notes,
+                "notes": {**learned.notes, **({"transfer": start.record()} if start else {})},
                 "peak_memory_mb": own_peak_mb(),
                 "experts": self._experts,
             },
         )
+
+    def _start(self, task: BenchTask) -> Start:
+        """Where a new expert starts, chosen as in an update: on held-back rows of the task."""
+        assert self._policy is not None
+        experts = {name: self._expert_path(expert) for name, expert in self._experts.items()}
+        features = {name: self._features_of(name) for name in (*experts, task.name)}
+        return choose_start(self._base, _examples(task), self._policy, self._transfer, experts, features,
+                            features[task.name])  # fmt: skip
+
+    def _features_of(self, name: str) -> Features:
+        if name not in self._features:
+            task = self._tasks[self._names.index(name)]
+            self._features[name] = self._read([row["prompt"] for row in task.train])
+        return self._features[name]
 
     def _write(self, step: int, result: dict[str, Any]) -> None:
         save_file(self._state, self._folder / "state.safetensors")
@@ -125,12 +146,9 @@ class Cell:
         return self._folder / "experts" / expert_hash
 
     def _fit_router(self, last: int) -> Router:
-        for task in self._tasks[: last + 1]:
-            if task.name not in self._features:
-                self._features[task.name] = self._read([row["prompt"] for row in task.train])
         if self._general is None:
             self._general = general_features(self._base)
-        seen = {name: self._features[name] for name in self._names[: last + 1]}
+        seen = {name: self._features_of(name) for name in self._names[: last + 1]}
         return fit_router(seen, self._general, self._policy.seed if self._policy else 0)
 
     def _read(self, prompts: Sequence[str]) -> Features:

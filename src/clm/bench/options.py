@@ -81,6 +81,9 @@ class ContinualOptions(Options):
     seeds: tuple[int, ...] = field(
         default=(1,), metadata=says("of the draws and of the training; each is one more run", 0)
     )
+    transfer: int = field(
+        default=1, metadata=says("1: a new expert may start from the most similar one, as in an update; 0: fresh", 0)
+    )
     epochs: int = field(default=3, metadata=says("passes over a task's rows", 1))
     batch_size: int = field(default=4, metadata=says("rows per step", 1))
     learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
