@@ -31,6 +31,7 @@ from clm.policies import (
     RepairPolicy,
     RolloutPolicy,
     TrainingPolicy,
+    TransferPolicy,
     TriggerPolicy,
 )
 from clm.settings import Settings
@@ -38,6 +39,7 @@ from clm.settings import Settings
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
     training=TrainingPolicy(learning_rate=1e-3, epochs=3, batch_size=5),
+    transfer=TransferPolicy(enabled=False),  # three kinds of task: comparing the starts would only take time
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
     repair=RepairPolicy(interpolate=False, replay_tries=0),  # the third act is about the gate's no
