@@ -203,7 +203,7 @@ class Decoder:
             pair = expert.weights.get((layer, name))
             if pair is not None:
                 a, b = pair[0].to(x.dtype), pair[1].to(x.dtype)
-                delta = functional.linear(functional.linear(x[rows], a), b) * expert.scale
+                delta = functional.linear(functional.linear(x[rows], a) * expert.scale, b)  # scaled where it is narrow
                 if len(delta) == len(y):
                     y = y + delta
                 else:

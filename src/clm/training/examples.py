@@ -32,9 +32,9 @@ def tokenise(tokenizer: ChatTokenizer, examples: Sequence[Example], max_tokens: 
     return [_cut(example, *example_ids(tokenizer, example.shape, example.content), max_tokens) for example in examples]
 
 
-def labels_of(data: Sequence[Tokens], rows: Sequence[int]) -> int:
-    """How many tokens are learned in these rows. A row's first token never is: nothing stands before it."""
-    return sum(label != IGNORED for n in rows for label in data[n].labels[1:])
+def count_labels(data: Sequence[Tokens]) -> list[int]:
+    """How many tokens are learned in each row. Its first one never is: nothing stands before it."""
+    return [sum(label != IGNORED for label in tokens.labels[1:]) for tokens in data]
 
 
 def _cut(example: Example, ids: list[int], labels: list[int], max_tokens: int) -> Tokens:

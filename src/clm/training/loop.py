@@ -24,7 +24,7 @@ from clm.llm.decoder import Expert
 from clm.llm.experts import load_expert, new_expert
 from clm.policies import TrainingPolicy
 from clm.training.checkpoints import Position, load_checkpoint, save_checkpoint
-from clm.training.examples import Example, Tokens, labels_of, tokenise
+from clm.training.examples import Example, Tokens, count_labels, tokenise
 from clm.training.forward import Forward
 from clm.training.order import Order
 from clm.training.processes import join
@@ -92,10 +92,11 @@ def train(
     meter = _Meter(position)
     order = Order([len(e.ids) for e in data], policy.batch_size, seed)
     steps = policy.epochs * order.batches_per_epoch
+    labels = count_labels(data)
     for step in range(position.step, steps):
         batch = order.batch(step)
         rows = processes.own(batch)
-        share = labels_of(data, rows) / labels_of(data, batch)
+        share = sum(labels[n] for n in rows) / sum(labels[n] for n in batch)
         rows = rows or batch[:1]  # then of no weight: it is another process's
 
         output = forward(rows, method.around(weights.expert()))
