@@ -29,7 +29,7 @@ from clm.settings import Settings
 
 BASELINE = "base"  # the cell in which nothing is learned
 FIGURES = ("average_performance", "backward_transfer", "forward_transfer", "forgetting", "misrouted", "general_on_base",
-           "seconds", "evaluation_seconds", "peak_memory_mb")  # fmt: skip
+           "general_change", "seconds", "evaluation_seconds", "peak_memory_mb")  # fmt: skip
 
 
 def run(options: ContinualOptions, progress: Progress) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class _Cell:
     def result(self) -> dict[str, Any]:
         steps = [read_json(file) for file in sorted(self._folder.glob("step-*.json"))]
         if self.name == BASELINE:
-            return {"scores": steps[-1]["scores"]}
+            return {"scores": steps[-1]["scores"], "general": steps[-1].get("general")}
         nothing: list[Score] = [None] * len(self.tasks)
         # Joint training happens once, on everything: there is no "before".
         before = [nothing] * (len(self.tasks) - 1) if self._joint else []
@@ -112,6 +112,7 @@ class _Cell:
             "peak_memory_mb": max(peaks, default=None),
             "misrouted": steps[-1]["misrouted"],
             "general_on_base": steps[-1]["general_on_base"],
+            "general": steps[-1].get("general"),
             "notes": [step["notes"] for step in steps],
         }
 
@@ -123,7 +124,7 @@ def _figures(
     strategies: dict[str, dict[str, Any]] = {}
     for name in options.strategies:
         runs = [
-            _of_run(results[seed, name], results[seed, BASELINE]["scores"], _reference(options, results, seed))
+            _of_run(results[seed, name], results[seed, BASELINE], _reference(options, results, seed))
             for seed in options.seeds
         ]
         figures = {key: _mean([run[key] for run in runs]) for key in (*FIGURES, "intransigence")}
@@ -143,14 +144,15 @@ def _figures(
     }
 
 
-def _of_run(run: dict[str, Any], baseline: list[Score], reference: list[Score] | None) -> dict[str, Any]:
+def _of_run(run: dict[str, Any], base: dict[str, Any], reference: list[Score] | None) -> dict[str, Any]:
     matrix = run["matrix"]
     return {
         **run,
         "average_performance": continual.average_performance(matrix),
         "backward_transfer": continual.backward_transfer(matrix),
-        "forward_transfer": continual.forward_transfer(matrix, baseline),
+        "forward_transfer": continual.forward_transfer(matrix, base["scores"]),
         "forgetting": continual.forgetting(matrix),
+        "general_change": continual.general_change([base["general"]], [run["general"]]),
         "intransigence": continual.intransigence(matrix, reference) if reference else None,
     }
 

@@ -16,10 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from clm.bench.datasets import BenchTask
-from clm.bench.general import GENERAL_REQUESTS
+from clm.bench.general import GENERAL_REQUESTS, general_suite
 from clm.bench.processes import own_peak_mb
+from clm.bench.public_sets import Row
 from clm.core.files import read_json, write_json
-from clm.evaluation.metrics import exact_match
+from clm.evaluation.metrics import exact_match, normalise
 from clm.llm.base import load_base
 from clm.llm.experts import load_expert, save_expert
 from clm.llm.prompts import chat_ids, prompt_ids
@@ -35,6 +36,7 @@ from clm.training.routing import general_features
 from clm.training.strategies.hooks import Lesson
 from clm.training.transfer import Start, choose_start
 
+GENERAL_TOKENS = 24  # of an answer to a general question
 ROOM = 2  # tokens that an answer may be longer than the longest of its task
 
 
@@ -59,7 +61,8 @@ class Cell:
 
     def run(self) -> None:
         if self._policy is None:
-            self._write(0, {"scores": [self._score(j, [None] * len(t.test)) for j, t in enumerate(self._tasks)]})
+            scores = [self._score(j, [None] * len(t.test)) for j, t in enumerate(self._tasks)]
+            self._write(0, {"scores": scores, "general": self._general_score(None)})
             write_json(self._baseline, {prompt: text for (_, prompt), text in self._answers.items()})
             return
         last = len(self._tasks) - 1
@@ -102,6 +105,7 @@ class Cell:
                 "scores": [*scores, *[None] * (len(self._tasks) - len(scores))],
                 "misrouted": self._misrouted(router, number),
                 "general_on_base": self._general_on_base(router),
+                "general": self._general_score(router),
                 "seconds": seconds,
                 "evaluation_seconds": time.monotonic() - started,
                 "steps": learned.steps,
@@ -181,22 +185,37 @@ class Cell:
             self._test_features[""] = self._read(GENERAL_REQUESTS)
         return float(np.mean([name == BASE for name in router.route(self._test_features[""])]))
 
+    def _general_score(self, router: Router | None) -> float:
+        """Share of simple questions whose answer is part of what is said."""
+        rows = general_suite()
+        adapters: list[str | None] = [next(iter(self._experts.values()), None)] * len(rows)
+        if router is not None:
+            routed = router.route(self._read([row["prompt"] for row in rows]))
+            adapters = [self._experts.get(name) for name in routed]
+        answers = self._ask(rows, adapters, GENERAL_TOKENS)
+        return fmean(normalise(row["completion"]) in normalise(said) for row, said in zip(rows, answers, strict=True))
+
     def _score(self, number: int, adapters: Sequence[str | None]) -> float:
         """Mean exact match of greedy answers to a task's test rows."""
         task = self._tasks[number]
         tokenizer = self._base.tokenizer
         longest = max(len(tokenizer.encode(row["completion"])) for row in (*task.train, *task.test))
-        asked = list(zip(task.test, adapters, strict=True))
+        answers = self._ask(task.test, adapters, longest + ROOM)
+        return fmean(exact_match(said, row["completion"]) for row, said in zip(task.test, answers, strict=True))
+
+    def _ask(self, rows: Sequence[Row], adapters: Sequence[str | None], most_tokens: int) -> list[str]:
+        """Greedy answers; known ones are not made again."""
+        asked = list(zip(rows, adapters, strict=True))
         missing = [(row, adapter) for row, adapter in asked if (adapter, row["prompt"]) not in self._answers]
         for adapter in {adapter for _, adapter in missing} - {None}:
             self._runtime.load_expert(str(adapter), self._expert_path(str(adapter)))
         requests = [
-            GenerationRequest(prompt_ids(tokenizer, "completion", row), adapter, max_new_tokens=longest + ROOM)
+            GenerationRequest(prompt_ids(self._base.tokenizer, "completion", row), adapter, most_tokens)
             for row, adapter in missing
         ]
         for (row, adapter), made in zip(missing, self._runtime.generate(requests), strict=True):
             self._answers[adapter, row["prompt"]] = made.text
-        return fmean(exact_match(self._answers[adapter, row["prompt"]], row["completion"]) for row, adapter in asked)
+        return [self._answers[adapter, row["prompt"]] for row, adapter in asked]
 
 
 def _examples(task: BenchTask) -> list[Example]:

@@ -20,6 +20,7 @@ from clm.evaluation.answers import AnswerRow
 from clm.evaluation.metrics import ANSWER_METRICS, LIKELIHOOD_METRICS, check_metric
 from clm.evaluation.sequential import examining_order, look_sizes
 from clm.evaluation.suites import SuiteExample, suite_hash
+from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
 from clm.llm.router import load_router
 from clm.llm.tokenizer import ChatTokenizer
@@ -32,6 +33,9 @@ ROOM = 8  # tokens that an answer may be longer than the longest reference of it
 CHUNK = 64  # examples that are answered before their answers are saved
 
 Suites = Mapping[str, list[SuiteExample]]
+Route = tuple[
+    tuple[str, float], ...
+]  # tasks that answer, the nearest first, with their weights; or BASE alone
 OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
 Enough = Callable[[str, Sequence[AnswerRow]], bool]  # task and its answers so far
 
@@ -51,8 +55,10 @@ class Candidate:
     experts: Mapping[str, Stored] = field(default_factory=dict[str, Stored])
     router: Stored | None = None
 
-    def expert_hash(self, routed: str) -> str | None:
-        return self.experts[routed].hash if routed in self.experts else None
+    def expert_hash(self, route: Route) -> str | None:
+        """The hash of the expert that answers, the name of the mixture, or None for the base."""
+        parts = [(self.experts[task].hash, weight) for task, weight in route if task in self.experts]
+        return mixture_name(parts) if parts else None
 
 
 class LazyModel:
@@ -126,7 +132,7 @@ class Evaluator:
         candidate: Candidate,
         task: str,
         examples: Sequence[SuiteExample],
-        routes: Mapping[str, str],
+        routes: Mapping[str, Route],
         enough: Enough,
     ) -> list[AnswerRow]:
         by_id = {example.example_id: example for example in examples}
@@ -140,7 +146,7 @@ class Evaluator:
         return sorted(rows, key=lambda row: place[row.example_id])
 
     def _answer(
-        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routes: Mapping[str, str]
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routes: Mapping[str, Route]
     ) -> list[AnswerRow]:
         routed = [routes[example.prompt_hash] for example in examples]
         if self._metrics[task] in LIKELIHOOD_METRICS:
@@ -152,11 +158,11 @@ class Evaluator:
         longest = max(len(self._model.tokenizer.encode(reference)) for reference in references)
         return min(max_new_tokens, longest + ROOM)
 
-    def _route(self, candidate: Candidate, suites: Suites) -> dict[str, str]:
-        """By prompt hash: the task whose expert answers, or BASE."""
+    def _route(self, candidate: Candidate, suites: Suites) -> dict[str, Route]:
+        """By prompt hash."""
         prompts = {example.prompt_hash: example for examples in suites.values() for example in examples}
         if candidate.router is None or not candidate.experts:
-            return dict.fromkeys(prompts, BASE)
+            return dict.fromkeys(prompts, ((BASE, 1.0),))
         features = self._store.features(prompts)
         missing = [prompt for prompt in prompts if prompt not in features]
         self._expect(len(missing))
@@ -168,10 +174,10 @@ class Evaluator:
             features.update(made)
             self._advance(len(part))
         router = load_router(candidate.router.path, candidate.router.hash)
-        return dict(zip(prompts, router.route(np.stack([features[p] for p in prompts])), strict=True))
+        return dict(zip(prompts, map(tuple, router.mix(np.stack([features[p] for p in prompts]))), strict=True))
 
     def _by_answer(
-        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[str]
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
         cap = self._caps[task]
         keys = [answer_key(candidate.expert_hash(r), e.prompt_hash, cap) for e, r in zip(examples, routed, strict=True)]
@@ -183,13 +189,13 @@ class Evaluator:
         for key, example, route in zip(keys, examples, routed, strict=True):
             reference = completion_text(example.shape, example.content)
             rows.append(
-                AnswerRow(task, example.example_id, example.prompt_hash, route, candidate.expert_hash(route),
+                AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
                           answers[key], reference, metric(answers[key], reference), cap, key in known)
             )  # fmt: skip
         return rows
 
     def _generate(
-        self, candidate: Candidate, asked: Mapping[str, tuple[SuiteExample, str]], cap: int
+        self, candidate: Candidate, asked: Mapping[str, tuple[SuiteExample, Route]], cap: int
     ) -> dict[str, str]:
         self._expect(len(asked))
         answers: dict[str, str] = {}
@@ -214,13 +220,13 @@ class Evaluator:
         return answers
 
     def _by_likelihood(
-        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[str]
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
         keys = [likelihood_key(candidate.expert_hash(r), e.content_hash) for e, r in zip(examples, routed, strict=True)]
         known = self._store.likelihoods(keys)
         found = dict(known)
         metric = LIKELIHOOD_METRICS[self._metrics[task]]
-        by_route: dict[str, list[tuple[str, SuiteExample]]] = {}
+        by_route: dict[Route, list[tuple[str, SuiteExample]]] = {}
         for key, example, route in zip(keys, examples, routed, strict=True):
             if key not in known:
                 by_route.setdefault(route, []).append((key, example))
@@ -229,12 +235,14 @@ class Evaluator:
             for start in range(0, len(pairs), CHUNK):
                 found.update(self._measure(candidate, route, pairs[start : start + CHUNK]))
         return [
-            AnswerRow(task, example.example_id, example.prompt_hash, route, candidate.expert_hash(route), None,
+            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route), None,
                       completion_text(example.shape, example.content), metric(found[key]), None, key in known)
             for key, example, route in zip(keys, examples, routed, strict=True)
         ]  # fmt: skip
 
-    def _measure(self, candidate: Candidate, route: str, pairs: Sequence[tuple[str, SuiteExample]]) -> dict[str, float]:
+    def _measure(
+        self, candidate: Candidate, route: Route, pairs: Sequence[tuple[str, SuiteExample]]
+    ) -> dict[str, float]:
         runtime = self._with_experts(candidate, [route])
         ids = [example_ids(self._model.tokenizer, example.shape, example.content) for _, example in pairs]
         values = runtime.log_likelihood(ids, candidate.expert_hash(route))
@@ -247,9 +255,9 @@ class Evaluator:
         self._advance(len(pairs))
         return made
 
-    def _with_experts(self, candidate: Candidate, routes: Sequence[str]) -> "Runtime":
-        for route in sorted(set(routes)):
-            self._model.with_expert(candidate.experts.get(route))
+    def _with_experts(self, candidate: Candidate, routes: Sequence[Route]) -> "Runtime":
+        for task in sorted({task for route in routes for task, _ in route}):
+            self._model.with_expert(candidate.experts.get(task))
         return self._model.runtime
 
     def _expect(self, examples: int) -> None:

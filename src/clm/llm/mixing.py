@@ -7,27 +7,13 @@ Muqeeth et al. 2023 (arXiv:2306.03745), Huang et al. 2023 (LoraHub, arXiv:2307.1
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from clm.llm.arithmetic import stack
 from clm.llm.decoder import Expert
+from clm.llm.mixtures import parts_of
 
 MOST_KEPT = 16  # each is as large as its parts together
-
-
-def mixture_name(parts: Sequence[tuple[str, float]]) -> str:
-    """Of expert hashes with their weights; one expert alone keeps its own name."""
-    if len(parts) == 1:
-        return parts[0][0]
-    return "+".join(f"{weight:.1f}*{expert}" for expert, weight in sorted(parts))
-
-
-def parts_of(name: str) -> list[tuple[str, float]]:
-    """Expert hashes with their weights; empty where the name is no mixture's."""
-    if "*" not in name:
-        return []
-    pairs = (part.split("*", 1) for part in name.split("+"))
-    return [(expert, float(weight)) for weight, expert in pairs]
 
 
 class Mixtures:

@@ -18,7 +18,8 @@ from clm.llm.base import Base
 from clm.llm.batches import Packed, group_by_length, pack
 from clm.llm.decoder import Adapters, Expert, KeyValues
 from clm.llm.experts import load_expert
-from clm.llm.mixing import Mixtures, parts_of
+from clm.llm.mixing import Mixtures
+from clm.llm.mixtures import parts_of
 from clm.llm.prompts import IGNORED
 from clm.llm.reading import Reading, Top, go_on, read
 from clm.llm.sampling import choose

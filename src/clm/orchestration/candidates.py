@@ -148,7 +148,7 @@ class Candidates:
     def _without(self, at: Context, folder: Path) -> Trained:
         """The champion without the task: the other experts as they are, and a router over their stored features."""
         check_removal(at.champion, at.task)
-        job = refit_job(self._settings, at.champion, at.policy.training.seed, without=at.task)
+        job = refit_job(self._settings, at.champion, at.policy.training, without=at.task)
         began = time.monotonic()
         made = jobs.run_job(self._database, at.update_id, folder, "clm.training.refit", job, at.folder)
         kept = {name: expert for name, (expert, _) in at.champion.experts.items() if name != at.task}

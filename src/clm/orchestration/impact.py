@@ -122,7 +122,7 @@ def measure(
         if not removal:
             rows[task] = str(_rows_of(settings, store, snapshot, task, file, suites, folder))
         tell("Fitting the router")
-        refit = refit_job(settings, champion, policy.training.seed, without=task) | {"rows": rows}
+        refit = refit_job(settings, champion, policy.training, without=task) | {"rows": rows}
         made = jobs.run_alone(folder / "refit", "clm.training.refit", refit, tell)
         tell("Asking every task's suite")
         experts = {name: expert for name, (expert, _) in champion.experts.items() if name != task}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from clm.errors import InvalidInput
+from clm.policies import TrainingPolicy
 from clm.registry.bundle import BundlePaths
 from clm.settings import Settings
 
@@ -22,14 +23,14 @@ def check_removal(champion: BundlePaths, task: str) -> None:
         )
 
 
-def refit_job(settings: Settings, champion: BundlePaths, seed: int, without: str) -> dict[str, Any]:
+def refit_job(settings: Settings, champion: BundlePaths, policy: TrainingPolicy, without: str) -> dict[str, Any]:
     """The router over the champion's tasks but one, as `clm.training.refit` reads it."""
     return {
         "base": str(settings.paths.bases / champion.base_hash),
         "base_hash": champion.base_hash,
         "features": {name: str(path) for name, (_, path) in champion.features.items() if name != without},
         "rows": {},
-        "seed": seed,
+        "policy": policy.model_dump(mode="json"),
         "features_dir": str(settings.paths.features),
         "routers_dir": str(settings.paths.routers),
         **settings.compute,

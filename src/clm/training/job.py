@@ -92,7 +92,7 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     features_hash, features_path = save_features(features, Path(job["features_dir"]))
     others = {task: Path(path) for task, path in job["other_features"].items() if task != job["task"]}
     router_hash, router_path = save_router(
-        fit(base, {job["task"]: features}, others, policy.seed), Path(job["routers_dir"])
+        fit(base, {job["task"]: features}, others, policy.seed, policy.strategies), Path(job["routers_dir"])
     )
     report.say(f"Trained in {trained.seconds:.0f} s, {trained.tokens} tokens, last loss {trained.final_loss:.3f}")
     return {

@@ -60,12 +60,11 @@ def learn(
         first = train(lesson.base, texts, reading, start, folder, on_progress, seed)
         start = first.expert
     if not rows and first is None:
-        raise InvalidInput(f"The update of {lesson.task!r} has no rows to learn from. Ingest some first.")
+        raise InvalidInput("The mixture holds no example; an update needs at least two. Ingest more rows of this task.")
 
     method = Method(strategies, lesson)
     trained = train(lesson.base, rows, policy, start, checkpoints, on_progress, seed, method) if rows else first
-    if trained is None:
-        raise InvalidInput(f"The update of {lesson.task!r} has no rows to learn from. Ingest some first.")
+    assert trained is not None  # there were rows or texts
     return Learned(
         expert=trained.expert,
         state=trained.state,

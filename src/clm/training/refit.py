@@ -5,7 +5,8 @@ Reads `job.json`:
     base, base_hash           folder of the base and its hash
     features                  {task: file}: stored router features; of these tasks no data is needed
     rows                      {task: Parquet}: mixtures of tasks that have no features yet
-    seed, features_dir, routers_dir, threads, device, dtype
+    policy                    TrainingPolicy: seed and strategies
+    features_dir, routers_dir, threads, device, dtype
 
 Writes the router, and features of the tasks in `rows`, to their content addresses, then `result.json`: router_hash,
 router_path, features {task: hash}; `error.json` with exit code 1 where it can't be done.
@@ -19,6 +20,7 @@ from typing import Any
 
 from clm.core.files import read_json, write_json
 from clm.errors import ClmError
+from clm.policies import TrainingPolicy
 from clm.training.job import ROUTER_ROWS
 
 
@@ -32,12 +34,15 @@ def run(folder: Path) -> dict[str, Any]:
 
     job = read_json(folder / "job.json")
     base = load_base_of(job)
+    policy = TrainingPolicy(**job["policy"])
     new: dict[str, Any] = {}
     for task, mixture in job["rows"].items():
         examples = _examples(Path(mixture))
-        new[task] = task_features(base, random.Random(job["seed"]).sample(examples, min(ROUTER_ROWS, len(examples))))
+        new[task] = task_features(base, random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples))))
     kept = {task: Path(path) for task, path in job["features"].items()}
-    router_hash, router_path = save_router(fit(base, new, kept, job["seed"]), Path(job["routers_dir"]))
+    router_hash, router_path = save_router(
+        fit(base, new, kept, policy.seed, policy.strategies), Path(job["routers_dir"])
+    )
     hashes = {task: save_features(features, Path(job["features_dir"]))[0] for task, features in new.items()}
     result = {"router_hash": router_hash, "router_path": str(router_path), "features": hashes}
     write_json(folder / "result.json", result)

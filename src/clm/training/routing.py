@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.prompts import chat_ids, routing_ids
 from clm.llm.router import Features, Router, fit_router, load_features
 from clm.llm.runtime import Runtime
+from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
 
 
@@ -33,7 +35,18 @@ def general_features(base: Base) -> Features:
     return Runtime(base).features([chat_ids(base.tokenizer, message) for message in messages])
 
 
-def fit(base: Base, new: Mapping[str, Features], others: Mapping[str, Path], seed: int) -> Router:
-    """A router over new and kept tasks. Of kept ones only the stored features are needed, not their data."""
+def fit(
+    base: Base,
+    new: Mapping[str, Features],
+    others: Mapping[str, Path],
+    seed: int,
+    strategies: Sequence[StrategyOptions] = (),
+) -> Router:
+    """A router over new and kept tasks. Of kept ones only the stored features are needed, not their data.
+
+    How many experts it mixes, and how sharply, is the option of the strategy `experts`.
+    """
     features = {**{task: load_features(path) for task, path in others.items()}, **new}
-    return fit_router(features, general_features(base), seed)
+    router = fit_router(features, general_features(base), seed)
+    options = next((chosen for chosen in strategies if isinstance(chosen, Experts)), Experts())
+    return replace(router, experts=options.mix, sharpness=options.sharpness)

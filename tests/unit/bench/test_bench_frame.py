@@ -36,7 +36,7 @@ def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:
     clm = Path(sys.executable).with_name("clm")
     done = subprocess.run([clm, "bench", "speed"], capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert "no benchmark named 'speed'. Known: continual, growth, training." in done.stderr
+    assert "no benchmark named 'speed'. Known: continual, growth, router, training." in done.stderr
 
 
 def test_a_failure_of_a_benchmark_is_a_sentence_with_its_exit_code() -> None:

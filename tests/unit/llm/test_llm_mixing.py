@@ -12,7 +12,7 @@ from clm.llm import mixing
 from clm.llm.base import Base, load_base
 from clm.llm.decoder import Expert
 from clm.llm.experts import new_expert
-from clm.llm.mixing import mixture_name, parts_of
+from clm.llm.mixtures import mixture_name, parts_of
 from clm.llm.prompts import chat_ids
 from clm.llm.router import Router, fit_router, in_tenths, load_router, save_router
 from clm.llm.runtime import GenerationRequest, Runtime

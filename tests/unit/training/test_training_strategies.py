@@ -260,7 +260,7 @@ def test_unknown_and_clashing_strategies_are_refused() -> None:
 
 
 def test_what_cannot_be_learned_is_refused_and_nothing_comes_of_it(base: Base) -> None:
-    with pytest.raises(InvalidInput, match="no rows to learn from"):
+    with pytest.raises(InvalidInput, match="The mixture holds no example"):
         learn(Lesson(base, "town", []), short("finetune"))
     with pytest.raises(InvalidInput, match="All layers are frozen"):
         learn(Lesson(base, "town", rows("town", 0, 8)), short({"name": "freeze", "layers": [2, 3]}))

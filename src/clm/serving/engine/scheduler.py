@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from clm.errors import ClmError, Unavailable
-from clm.llm.mixing import mixture_name
+from clm.llm.mixtures import mixture_name
 from clm.llm.reading import Reading
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE

@@ -1,0 +1,106 @@
+"""A tiny random base with two experts and a router, and jobs that evaluate them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from clm.core.content import content_hash, prompt_hash
+from clm.core.files import write_json
+from clm.llm.base import load_base
+from clm.llm.experts import new_expert, save_expert
+from clm.llm.prompts import routing_ids
+from clm.llm.router import fit_router, save_router
+from clm.llm.runtime import Runtime
+from clm.records import Json, Shape
+from tiny import tiny_base
+
+TASKS = {"letters": "exact_match", "numbers": "token_f1", "prose": "perplexity"}
+
+
+def suite(task: str) -> list[tuple[Shape, Json]]:
+    if task == "letters":
+        return [("completion", {"prompt": f"say abc {n}", "completion": "abc"}) for n in range(6)]
+    if task == "numbers":
+        ask = "COUNT FROM {} PLEASE!"
+        return [
+            ("messages", {"messages": [{"role": "user", "content": ask.format(n)},
+                                       {"role": "assistant", "content": "1 2 3"}]})
+            for n in range(5)
+        ]  # fmt: skip
+    return [("text", {"text": f"once upon a time {n}"}) for n in range(4)]
+
+
+def write_suites(path: Path, tasks: list[str]) -> Path:
+    rows = [
+        {"example_id": f"rec_{content_hash(shape, content)[:24]}", "task": task, "shape": shape,
+         "content": json.dumps(content), "prompt_hash": prompt_hash(shape, content),
+         "content_hash": content_hash(shape, content)}
+        for task in tasks for shape, content in suite(task)
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+@dataclass(frozen=True)
+class World:
+    root: Path
+    base: Path
+    base_hash: str
+    experts: dict[str, dict[str, str]]
+    router: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("evaluation")
+    base = load_base(tiny_base(root / "base"), threads=1)
+    experts: dict[str, dict[str, str]] = {}
+    for seed, task in enumerate(TASKS):
+        expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=seed)
+        random = torch.Generator().manual_seed(seed)
+        for _, second in expert.weights.values():
+            second.normal_(0, 0.5, generator=random)  # an expert that was just made changes nothing
+        digest, path = save_expert(expert, base.hash, root / "experts")
+        experts[task] = {"hash": digest, "path": str(path)}
+    runtime = Runtime(base)
+    features = {
+        task: runtime.features([routing_ids(base.tokenizer, shape, content) for shape, content in suite(task)])
+        for task in TASKS
+    }
+    general = np.random.default_rng(0).normal(0, 50, (8, 2 * base.hidden_size)).astype(np.float32)
+    router_hash, router_path = save_router(fit_router(features, general, seed=1), root / "routers")
+    return World(root, root / "base", base.hash, experts, {"hash": router_hash, "path": str(router_path)})
+
+
+Prepare = Callable[..., Path]
+
+
+@pytest.fixture
+def prepare(world: World, tmp_path: Path) -> Prepare:
+    """Makes a job folder; `tasks` have suites, each composition holds the experts of the tasks that it names."""
+
+    def make(name: str, compositions: dict[str, list[str]], tasks: list[str] | None = None, **changes: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        suites = write_suites(folder / "suites.parquet", tasks or list(TASKS))
+        parts = {
+            composition: {
+                "experts": {task: world.experts[task] for task in held},
+                "router": world.router if held else None,
+            }
+            for composition, held in compositions.items()
+        }
+        content = {"base": str(world.base), "base_hash": world.base_hash, "compositions": parts, "suites": str(suites),
+                   "metrics": TASKS, "max_new_tokens": 6, "answers_dir": str(tmp_path / "answers"),
+                   "threads": 1}  # fmt: skip
+        write_json(folder / "job.json", {**content, **changes})
+        return folder
+
+    return make

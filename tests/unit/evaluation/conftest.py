@@ -1,0 +1,3 @@
+from evaluation_world import prepare, world
+
+__all__ = ["prepare", "world"]
