@@ -90,7 +90,7 @@ def test_progress_tells_the_time_left_and_does_not_count_what_was_done_before(mo
 
 def test_an_unknown_benchmark_is_refused_by_the_process_too() -> None:
     run = importlib.import_module("clm.bench.__main__")
-    with pytest.raises(NotFound, match="Known: continual, growth, training"):
+    with pytest.raises(NotFound, match="Known: continual, growth, router, training"):
         run.measure("speed", {})
 
 
