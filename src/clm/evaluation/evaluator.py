@@ -33,9 +33,7 @@ ROOM = 8  # tokens that an answer may be longer than the longest reference of it
 CHUNK = 64  # examples that are answered before their answers are saved
 
 Suites = Mapping[str, list[SuiteExample]]
-Route = tuple[
-    tuple[str, float], ...
-]  # tasks that answer, the nearest first, with their weights; or BASE alone
+Route = tuple[tuple[str, float], ...]  # tasks that answer, the nearest first, with their weights; or BASE alone
 OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
 Enough = Callable[[str, Sequence[AnswerRow]], bool]  # task and its answers so far
 
