@@ -21,7 +21,7 @@ from typing import Any
 from clm.core.clock import iso, now
 from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json, sha256_folder
-from clm.errors import ClmError
+from clm.core.job import run_in_folder
 from clm.evaluation.metrics import ANSWER_METRICS
 from clm.llm.base import Base, load_base
 from clm.llm.experts import save_expert
@@ -139,13 +139,7 @@ class _Progress:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1])
-    try:
-        run(folder)
-    except ClmError as error:
-        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
-        return 1
-    return 0
+    return run_in_folder(run)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 from clm.core.clock import iso, now
 from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json
-from clm.errors import ClmError
+from clm.core.job import run_in_folder
 from clm.evaluation.answer_store import AnswerStore
 from clm.evaluation.answers import AnswerRow, example_scores, write_answers
 from clm.evaluation.comparison import ExampleScore, clearly_worse
@@ -102,13 +102,7 @@ class _Progress:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1])
-    try:
-        run(folder)
-    except ClmError as error:
-        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
-        return 1
-    return 0
+    return run_in_folder(run)
 
 
 if __name__ == "__main__":

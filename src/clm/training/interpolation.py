@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clm.core.files import read_json, write_json
+from clm.core.job import run_in_folder
 from clm.core.locks import file_lock
-from clm.errors import ClmError, InvalidInput, TamperedArtifact
+from clm.errors import InvalidInput, TamperedArtifact
 
 if TYPE_CHECKING:
     from clm.llm.decoder import Expert
@@ -80,13 +81,7 @@ def _described(expert: "Expert") -> str:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1])
-    try:
-        run(folder)
-    except ClmError as error:
-        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
-        return 1
-    return 0
+    return run_in_folder(run)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clm.core.files import read_json, write_json
-from clm.errors import ClmError
+from clm.core.job import run_in_folder
 from clm.policies import TrainingPolicy
 from clm.training.job import ROUTER_ROWS
 
@@ -59,13 +59,7 @@ def _examples(mixture: Path) -> list[Any]:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1])
-    try:
-        run(folder)
-    except ClmError as error:
-        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
-        return 1
-    return 0
+    return run_in_folder(run)
 
 
 if __name__ == "__main__":
