@@ -143,6 +143,7 @@ export const ledger = (): Ledger => ({
   forward_transfer: 0.02,
   forgetting: 0.01,
   forgetting_from_first: 0.01,
+  general_change: null,
   as_of: NOW,
 })
 

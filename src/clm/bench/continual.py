@@ -33,6 +33,8 @@ FIGURES = ("average_performance", "backward_transfer", "forward_transfer", "forg
 
 
 def run(options: ContinualOptions, progress: Progress) -> dict[str, Any]:
+    if options.dtype not in ("float32", "bfloat16"):
+        raise InvalidInput(f"--dtype is {options.dtype!r}; it is float32 or bfloat16.", field="dtype")
     policies = {name: _policy(options, name) for name in options.strategies}
     kept = options.keep or Settings.load().home / "bench" / "continual"
     kept.mkdir(parents=True, exist_ok=True)
@@ -65,17 +67,21 @@ class _Cell:
         self.tasks = load_sequence(options.data, options.sequence, options.train, options.test, seed, options.dev)
         self._joint = policy is not None and any(chosen.name == "joint" for chosen in policy.strategies)
         self.steps = 1 if policy is None or self._joint else len(self.tasks)
-        rows = [asdict(task) for task in self.tasks]
+        # What is learned all at once, or not at all, is the same cell in every order.
+        asked = sorted(self.tasks, key=lambda task: task.name) if self.steps == 1 else self.tasks
+        self._places = [asked.index(task) for task in self.tasks]
+        rows = [asdict(task) for task in asked]
         settings = policy.model_copy(update={"seed": seed}).model_dump(mode="json") if policy else None
         own_adapters = policy is not None and any(chosen.name == "experts" for chosen in policy.strategies)
         transfer = bool(options.transfer) and own_adapters
-        key = sha256_json([base.name, rows, settings, *(["transfer"] if transfer else [])])
+        key = sha256_json([base.name, options.dtype, rows, settings, transfer])
         self._folder = kept / f"{name.replace(':', '-').replace('=', '-')}-{seed}-{key[:16]}"
-        self._baseline = kept / f"baseline-{sha256_json([base.name, [row['test'] for row in rows]])[:16]}.json"
+        tests = sha256_json([base.name, options.dtype, sorted(str(row["test"]) for row in rows)])
+        self._baseline = kept / f"baseline-{tests[:16]}.json"
         self._folder.mkdir(exist_ok=True)
         write_json(self._folder / "rows.json", {"tasks": rows})
         job = {"base": str(base), "rows": str(self._folder / "rows.json"), "policy": settings, "transfer": transfer,
-               "baseline": str(self._baseline), "threads": options.threads}  # fmt: skip
+               "baseline": str(self._baseline), "threads": options.threads, "dtype": options.dtype}  # fmt: skip
         write_json(self._folder / "job.json", job)
 
     @property
@@ -98,6 +104,7 @@ class _Cell:
 
     def result(self) -> dict[str, Any]:
         steps = [read_json(file) for file in sorted(self._folder.glob("step-*.json"))]
+        steps = [{**step, "scores": [step["scores"][place] for place in self._places]} for step in steps]
         if self.name == BASELINE:
             return {"scores": steps[-1]["scores"], "general": steps[-1].get("general")}
         nothing: list[Score] = [None] * len(self.tasks)

@@ -46,7 +46,7 @@ class Cell:
         self._folder = folder
         self._tasks = [BenchTask(**task) for task in read_json(Path(job["rows"]))["tasks"]]
         self._names = [task.name for task in self._tasks]
-        self._base = load_base(Path(job["base"]), job["threads"])
+        self._base = load_base(Path(job["base"]), job["threads"], dtype=job["dtype"])
         self._runtime = Runtime(self._base)
         self._transfer = TransferPolicy(enabled=job["transfer"])
         self._baseline = Path(job["baseline"])

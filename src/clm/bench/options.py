@@ -93,6 +93,7 @@ class ContinualOptions(Options):
     keep: Path | None = field(
         default=None, metadata=says("folder of finished cells, to go on from; none: in CLM's home")
     )
+    dtype: str = field(default="float32", metadata=says("of the base's weights: float32 or bfloat16"))
     threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
 
 

@@ -78,6 +78,7 @@ class Ledger:
     forward_transfer: float | None
     forgetting: float | None  # since its best
     forgetting_from_first: float | None
+    general_change: float | None  # over tasks that no release was taught, since the untouched base
     as_of: datetime | None  # when the newest score was made
 
 
@@ -97,7 +98,7 @@ def build_ledger(
         metric: Metric = next(row.metric for row in rows if row.task == task)
         history = _history(cells, since=learned.get(task, 0), until=now.number if now else 0)
         lines.append(_line(task, metric, cells, history, now))
-        columns.append(_Column(cells, history, counts=now is not None and task in now.tasks))
+        columns.append(_Column(cells, history, counts=now is not None and task in now.tasks, taught=task in learned))
 
     return Ledger(
         model=model,
@@ -142,6 +143,7 @@ class _Column:
     cells: tuple[Cell, ...]
     history: list[Cell]
     counts: bool  # the current release holds an expert for the task
+    taught: bool  # some release does
 
 
 class _Numbers(TypedDict):
@@ -150,23 +152,27 @@ class _Numbers(TypedDict):
     forward_transfer: float | None
     forgetting: float | None
     forgetting_from_first: float | None
+    general_change: float | None
 
 
 def _numbers(columns: Sequence[_Column], facts: Sequence[ReleaseFact]) -> _Numbers:
     updates = [fact.number for fact in facts if fact.tasks]
-    base = [fact.number for fact in facts if not fact.tasks][:1]
+    base = next((fact.number for fact in facts if not fact.tasks), None)
     scores = [_comparable(column) for column in columns]
+    untouched = [None if base is None else known.get(base) for known in scores]
     matrix = [[known.get(number) for known in scores] for number in updates]
+    general = [j for j, column in enumerate(columns) if not column.taught]
     learned = [updates.index(c.history[0].number) if c.counts and c.history and c.history[0].number in updates else None
                for c in columns]  # fmt: skip
     return {
         "average_performance": continual.average_performance(matrix, learned),
         "backward_transfer": continual.backward_transfer(matrix, learned),
-        "forward_transfer": continual.forward_transfer(
-            matrix, [known.get(base[0]) if base else None for known in scores], learned
-        ),
+        "forward_transfer": continual.forward_transfer(matrix, untouched, learned),
         "forgetting": continual.forgetting(matrix, learned),
         "forgetting_from_first": continual.forgetting_from_first(matrix, learned),
+        "general_change": continual.general_change(
+            [untouched[j] for j in general], [matrix[-1][j] if matrix else None for j in general]
+        ),
     }
 
 
@@ -195,7 +201,7 @@ def _history(cells: tuple[Cell, ...], since: int, until: int) -> list[Cell]:
     numbered = [cell for cell in cells if cell.number is not None and since <= cell.number <= until]
     if not numbered:
         return []
-    suite = max(numbered, key=lambda cell: cell.number or 0).suite_hash
+    suite = max(reversed(numbered), key=lambda cell: cell.number or 0).suite_hash  # the newest of equals
     return sorted((cell for cell in numbered if cell.suite_hash == suite), key=lambda cell: cell.number or 0)
 
 

@@ -37,6 +37,7 @@ class LedgerOut(Schema):
     forward_transfer: float | None
     forgetting: float | None
     forgetting_from_first: float | None
+    general_change: float | None
     as_of: Time | None
 
 

@@ -47,6 +47,18 @@ def test_forward_transfer_is_what_a_task_got_from_others_before_it_was_learned()
     assert ledger.backward_transfer == build_ledger("m", ROWS, FACTS).backward_transfer
 
 
+def test_general_change_is_over_what_no_release_was_taught() -> None:
+    facts = [ReleaseFact("r0", 0, frozenset()), *FACTS]
+    rows = [*ROWS, row("a", "r0", 0.3, 0), row("general", "r0", 0.8, 0), row("general", "r2", 0.9, 2),
+            row("general", "r3", 0.75, 3)]  # fmt: skip
+    assert build_ledger("m", rows, facts).general_change == pytest.approx(0.75 - 0.8)
+    assert build_ledger("m", rows, facts, current="r2").general_change == pytest.approx(0.9 - 0.8)
+    assert build_ledger("m", rows, facts, current="r1").general_change is None  # not measured then
+    assert build_ledger("m", rows[:-3], facts).general_change is None  # no general suite
+    other = [*rows, row("general", "r3", 1.0, 4, suite="s2")]
+    assert build_ledger("m", other, facts).general_change is None  # the base never answered the new suite
+
+
 def test_the_best_release_of_each_task_and_how_many_differed() -> None:
     facts = [*FACTS, ReleaseFact("r4", 4, frozenset({"a", "b", "c"}))]
     rows = [*ROWS, row("a", "r4", 0.6, 4), row("b", "r4", 0.7, 4), row("b", None, 0.99, 5)]

@@ -18,6 +18,7 @@ LEDGER = Ledger(
     forward_transfer=None,
     forgetting=None,
     forgetting_from_first=None,
+    general_change=None,
     as_of=None,
 )
 LEARNT = ("intent", "facts", "tone")

@@ -29,6 +29,12 @@ function Summary({ ledger }: { ledger: Ledger }) {
         <dt>Forgetting</dt>
         <dd>{ledger.forgetting === null ? '–' : ledger.forgetting.toFixed(3)}</dd>
       </div>
+      {ledger.general_change === null ? null : (
+        <div title="Mean change, against the untouched base, of suites that no release was taught">
+          <dt>General ability</dt>
+          <dd>{signed(ledger.general_change, 3)}</dd>
+        </div>
+      )}
     </dl>
   )
 }
