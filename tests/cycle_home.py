@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
@@ -61,7 +62,7 @@ class Home:
         self.take("town", town_rows(1000, 24), suite=True)
         self.take("town", town_rows(0, 48))
 
-    def take(self, task: str, rows: list[dict[str, str]], *, suite: bool = False) -> None:
+    def take(self, task: str, rows: Sequence[Mapping[str, Any]], *, suite: bool = False) -> None:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         ingest.ingest(

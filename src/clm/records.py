@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Json = dict[str, Any]
 Shape = Literal["messages", "completion", "preference", "text"]
-Metric = Literal["exact_match", "token_f1", "perplexity"]
+Metric = Literal["exact_match", "token_f1", "perplexity", "choice"]
 VerdictName = Literal["pass", "fail", "inconclusive"]
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
 
@@ -18,7 +18,8 @@ class Record:
     record_id: str  # "rec_" + first 24 hex digits of content_hash
     task: str
     shape: Shape
-    content: Json  # {"messages": […]} | {"prompt", "completion"} | {"prompt", "chosen", "rejected"} | {"text"}
+    # {"messages": […]} | {"prompt", "completion", and maybe "choices"} | {"prompt", "chosen", "rejected"} | {"text"}
+    content: Json
     content_hash: str  # over shape + content
     prompt_hash: str  # over what the model sees before it answers; for `text`, over the text
     event_time: datetime

@@ -103,8 +103,9 @@ class _Cell:
             raise TrainingFailed(f"{self.name}, seed {self.seed}, ended with {process.returncode}: {said}")
 
     def result(self) -> dict[str, Any]:
-        steps = [read_json(file) for file in sorted(self._folder.glob("step-*.json"))]
-        steps = [{**step, "scores": [step["scores"][place] for place in self._places]} for step in steps]
+        steps: list[dict[str, Any]] = [read_json(file) for file in sorted(self._folder.glob("step-*.json"))]
+        for step in steps:
+            step["scores"] = [step["scores"][place] for place in self._places]
         if self.name == BASELINE:
             return {"scores": steps[-1]["scores"], "general": steps[-1].get("general")}
         nothing: list[Score] = [None] * len(self.tasks)

@@ -1,30 +1,12 @@
 """General requests that no benchmark's task is about: the base has to go on answering them.
 
 None of them stands in `clm.llm.general_prompts`, from which the router learns what *none of these* looks like. Those
-with an answer make a small suite: how much of the base's general ability is left?
+of the general suite have an answer: how much of the base's general ability is left?
 """
 
 from clm.bench.public_sets import Row
+from clm.evaluation.general import QUESTIONS
 
-# Question, and a short answer that a small model may know.
-QUESTIONS: dict[str, str] = {
-    "What is the capital of France?": "Paris",
-    "What is the capital of Japan?": "Tokyo",
-    "How many legs does a spider have?": "Eight",
-    "What colour do you get when you mix blue and yellow?": "Green",
-    "Which ocean lies between Europe and America?": "The Atlantic Ocean",
-    "What gas do plants take in from the air?": "Carbon dioxide",
-    "How many days has a leap year?": "366",
-    "What is the opposite of 'hot'?": "Cold",
-    "Which language do most people in Brazil speak?": "Portuguese",
-    "What is frozen water called?": "Ice",
-    "Which planet is closest to the sun?": "Mercury",
-    "Who painted the Mona Lisa?": "Leonardo da Vinci",
-    "What is the first month of the year?": "January",
-    "How many sides does a triangle have?": "Three",
-    "What do bees make?": "Honey",
-    "On which continent is Egypt?": "Africa",
-}
 REQUESTS = (
     # facts and explanations
     "Why do cats purr?", "Explain how a rainbow comes about.", "What was the Silk Road?",
@@ -62,8 +44,8 @@ REQUESTS = (
     "Think of a name for a sailing boat.", "How might people live on the moon one day?",
     "Give me an idea for a present that costs nothing.", "What should I look at first in a new city?",
 )  # fmt: skip
-GENERAL_REQUESTS: tuple[str, ...] = (*QUESTIONS, *REQUESTS)
+GENERAL_REQUESTS: tuple[str, ...] = (*(question for question, *_ in QUESTIONS), *REQUESTS)
 
 
 def general_suite() -> list[Row]:
-    return [{"prompt": question, "completion": answer} for question, answer in QUESTIONS.items()]
+    return [{"prompt": question, "completion": answer} for question, answer, *_ in QUESTIONS]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from clm.policies import ModelPolicy
 from clm.records import Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-METRICS: tuple[Metric, ...] = ("exact_match", "token_f1", "perplexity")
+METRICS: tuple[Metric, ...] = get_args(Metric)
 EDITABLE = ("margin", "description", "group", "weight", "protected")
 
 

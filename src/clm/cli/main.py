@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clm.cli import audit, bench, data, model, release, service, task, traffic, update
+from clm.cli import audit, bench, data, model, release, service, suite, task, traffic, update
 from clm.errors import ClmError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(model.app, name="model")
 app.add_typer(task.app, name="task")
 app.add_typer(data.app, name="data")
+app.add_typer(suite.app, name="suite")
 app.add_typer(update.app, name="update")
 app.add_typer(release.app, name="release")
 app.add_typer(traffic.app, name="rollout")

@@ -18,7 +18,7 @@ Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapt
 def add(
     name: str,
     model: Model = None,
-    metric: Annotated[str, typer.Option(help="exact_match, token_f1 or perplexity.")] = "exact_match",
+    metric: Annotated[str, typer.Option(help="exact_match, token_f1, perplexity or choice.")] = "exact_match",
     margin: Annotated[float | None, typer.Option(help="Tolerated loss in score points; none: the policy's.")] = None,
     suite: Annotated[Path | None, typer.Option(help="File with the held-out examples.", exists=True)] = None,
     holdout: Annotated[

@@ -8,7 +8,6 @@ import math
 import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,14 @@ import numpy as np
 from clm.errors import TrainingFailed
 from clm.evaluation.answer_store import AnswerStore, answer_key, likelihood_key
 from clm.evaluation.answers import AnswerRow
-from clm.evaluation.metrics import ANSWER_METRICS, LIKELIHOOD_METRICS, check_metric
+from clm.evaluation.choices import likeliest, variants
+from clm.evaluation.lazy_model import LazyModel
+from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, LIKELIHOOD_METRICS, check_metric
 from clm.evaluation.sequential import examining_order, look_sizes
 from clm.evaluation.suites import SuiteExample, suite_hash
 from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
 from clm.llm.router import load_router
-from clm.llm.tokenizer import ChatTokenizer
 from clm.records import BASE, Metric, TaskScore
 
 if TYPE_CHECKING:
@@ -57,32 +57,6 @@ class Candidate:
         """The hash of the expert that answers, the name of the mixture, or None for the base."""
         parts = [(self.experts[task].hash, weight) for task, weight in route if task in self.experts]
         return mixture_name(parts) if parts else None
-
-
-class LazyModel:
-    """The base's tokenizer, and its weights once they are needed."""
-
-    def __init__(self, base: Path, threads: int, device: str = "cpu", dtype: str = "float32") -> None:
-        self._base = base
-        self._compute = threads, device, dtype
-        self._loaded: set[str] = set()
-
-    @cached_property
-    def tokenizer(self) -> ChatTokenizer:
-        return ChatTokenizer(self._base)
-
-    @cached_property
-    def runtime(self) -> "Runtime":
-        from clm.llm.base import load_base
-        from clm.llm.runtime import Runtime
-
-        return Runtime(load_base(self._base, *self._compute))
-
-    def with_expert(self, expert: Stored | None) -> "Runtime":
-        if expert is not None and expert.hash not in self._loaded:
-            self.runtime.load_expert(expert.hash, expert.path)
-            self._loaded.add(expert.hash)
-        return self.runtime
 
 
 class Evaluator:
@@ -147,6 +121,8 @@ class Evaluator:
         self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routes: Mapping[str, Route]
     ) -> list[AnswerRow]:
         routed = [routes[example.prompt_hash] for example in examples]
+        if self._metrics[task] == CHOICE:
+            return self._by_choice(candidate, task, examples, routed)
         if self._metrics[task] in LIKELIHOOD_METRICS:
             return self._by_likelihood(candidate, task, examples, routed)
         return self._by_answer(candidate, task, examples, routed)
@@ -220,23 +196,49 @@ class Evaluator:
     def _by_likelihood(
         self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
+        metric = LIKELIHOOD_METRICS[self._metrics[task]]
+        found = self._likelihoods(candidate, examples, routed)
+        return [
+            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route), None,
+                      completion_text(example.shape, example.content), metric(value), None, known)
+            for (value, known), example, route in zip(found, examples, routed, strict=True)
+        ]  # fmt: skip
+
+    def _by_choice(
+        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
+    ) -> list[AnswerRow]:
+        """1.0 where the right choice is the likeliest. What was chosen is no answer that the release would give."""
+        offered = [variants(example) for example in examples]
+        routes = [route for route, choices in zip(routed, offered, strict=True) for _ in choices]
+        found = iter(self._likelihoods(candidate, [one for choices in offered for one in choices], routes))
+        rows: list[AnswerRow] = []
+        for example, route, choices in zip(examples, routed, offered, strict=True):
+            values = [next(found) for _ in choices]
+            chosen = likeliest(self._model.tokenizer, choices, [value for value, _ in values])
+            reference = completion_text(example.shape, example.content)
+            rows.append(
+                AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
+                          None, reference, float(chosen == reference), None, all(known for _, known in values))
+            )  # fmt: skip
+        return rows
+
+    def _likelihoods(
+        self, candidate: Candidate, examples: Sequence[SuiteExample], routed: Sequence[Route]
+    ) -> list[tuple[float, bool]]:
+        """Per example: mean log-likelihood of its answer's tokens, and whether it was known."""
         keys = [likelihood_key(candidate.expert_hash(r), e.content_hash) for e, r in zip(examples, routed, strict=True)]
         known = self._store.likelihoods(keys)
         found = dict(known)
-        metric = LIKELIHOOD_METRICS[self._metrics[task]]
-        by_route: dict[Route, list[tuple[str, SuiteExample]]] = {}
+        by_route: dict[Route, dict[str, SuiteExample]] = {}
         for key, example, route in zip(keys, examples, routed, strict=True):
             if key not in known:
-                by_route.setdefault(route, []).append((key, example))
+                by_route.setdefault(route, {})[key] = example
         self._expect(sum(map(len, by_route.values())))
-        for route, pairs in by_route.items():
+        for route, missing in by_route.items():
+            pairs = list(missing.items())
             for start in range(0, len(pairs), CHUNK):
                 found.update(self._measure(candidate, route, pairs[start : start + CHUNK]))
-        return [
-            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route), None,
-                      completion_text(example.shape, example.content), metric(found[key]), None, key in known)
-            for key, example, route in zip(keys, examples, routed, strict=True)
-        ]  # fmt: skip
+        return [(found[key], key in known) for key in keys]
 
     def _measure(
         self, candidate: Candidate, route: Route, pairs: Sequence[tuple[str, SuiteExample]]
@@ -254,8 +256,8 @@ class Evaluator:
         return made
 
     def _with_experts(self, candidate: Candidate, routes: Sequence[Route]) -> "Runtime":
-        for task in sorted({task for route in routes for task, _ in route}):
-            self._model.with_expert(candidate.experts.get(task))
+        for task in sorted({task for route in routes for task, _ in route} & candidate.experts.keys()):
+            self._model.runtime.load_expert(candidate.experts[task].hash, candidate.experts[task].path)
         return self._model.runtime
 
     def _expect(self, examples: int) -> None:

@@ -31,7 +31,8 @@ from clm.core.job import run_in_folder
 from clm.evaluation.answer_store import AnswerStore
 from clm.evaluation.answers import AnswerRow, example_scores, write_answers
 from clm.evaluation.comparison import ExampleScore, clearly_worse
-from clm.evaluation.evaluator import Candidate, Enough, Evaluator, LazyModel, Stored, task_scores
+from clm.evaluation.evaluator import Candidate, Enough, Evaluator, Stored, task_scores
+from clm.evaluation.lazy_model import LazyModel
 from clm.evaluation.suites import read_suites
 
 

@@ -43,11 +43,12 @@ def inverse_perplexity(mean_log_likelihood: float) -> float:
 
 ANSWER_METRICS: dict[str, Callable[[str, str], float]] = {"exact_match": exact_match, "token_f1": token_f1}
 LIKELIHOOD_METRICS: dict[str, Callable[[float], float]] = {"perplexity": inverse_perplexity}
+CHOICE = "choice"  # whether the right one of an example's choices is the likeliest, see clm.evaluation.choices
 
 
 def check_metric(name: str) -> str:
     """The name itself. Raises NotFound with the known names."""
-    known = [*ANSWER_METRICS, *LIKELIHOOD_METRICS]
+    known = [*ANSWER_METRICS, *LIKELIHOOD_METRICS, CHOICE]
     if name not in known:
         raise unknown_name("metric", name, known)
     return name

@@ -68,10 +68,25 @@ def _shape_of(values: dict[str, Any]) -> Shape:
 def _content(shape: Shape, values: dict[str, Any]) -> Json:
     if shape == "messages":
         return {"messages": _messages(values["messages"])}
-    content = {name: clean_text(values.get(name), name) for name in SHAPES[shape]}
+    content: Json = {name: clean_text(values.get(name), name) for name in SHAPES[shape]}
+    if shape == "completion" and values.get("choices") not in (None, ""):
+        content["choices"] = _choices(values["choices"], content["completion"])
     if shape == "preference" and content["chosen"] == content["rejected"]:
         raise RowRefused("rejected", "is the same as chosen")
     return content
+
+
+def _choices(value: object, completion: str) -> list[str]:
+    if isinstance(value, str):
+        value = json_text.parse(value, "choices")
+    if not isinstance(value, list):
+        raise RowRefused("choices", "must be a list of texts")
+    choices = [clean_text(choice, f"choices[{i}]") for i, choice in enumerate(cast(list[object], value))]
+    if len(set(choices)) != len(choices) or len(choices) < 2:
+        raise RowRefused("choices", "must be at least two texts, no two of them equal")
+    if completion not in choices:
+        raise RowRefused("choices", "do not hold the completion, which is the right one")
+    return choices
 
 
 def _messages(value: object) -> list[Json]:

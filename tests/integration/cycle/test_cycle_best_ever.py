@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from sqlalchemy import update as change
 
+from clm.catalog import service as catalog
 from clm.core.files import read_json
+from clm.evaluation.general import general_suite
 from clm.evaluation.tables import Score
 from clm.overview.service import ledger_of
-from cycle_home import MODEL, Home, colour_rows
+from cycle_home import MODEL, TEST, Home, colour_rows
 
 
 def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[..., Home]) -> None:
@@ -32,8 +34,14 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
     assert task["since_best"] is not None
     assert 0 < task["power"] <= 1 and 0 < task["p_value"] <= 1
 
+    with home.database.transaction() as session:  # a suite that no release is taught
+        catalog.add_task(session, TEST, model=MODEL, name="general", metric="choice", margin=0.5, holdout=0.0)
+    home.take("general", general_suite(), suite=True)
     town = home.run_update("town")
     assert town.state == "succeeded", town.outcome
     with home.database.read() as session:
         told = ledger_of(session, MODEL)
     assert told.forward_transfer is not None  # the untouched base was asked about the new task
+    general = next(line for line in told.tasks if line.task == "general")
+    scores = {cell.number: cell.score for cell in general.cells}
+    assert told.general_change == scores[max(scores)] - scores[1]

@@ -27,6 +27,7 @@ def take(**values: Any) -> Record:
         ("completion", {"prompt": "hi", "completion": "hello", "text": "", "chosen": None}),
         ("preference", {"prompt": "hi", "chosen": "hello", "rejected": "go away"}),
         ("text", {"text": "hello", "label": 3}),
+        ("completion", {"prompt": "hi", "completion": "hello", "choices": '["hello", "go away"]'}),
     ],
 )
 def test_four_shapes_are_taken(shape: str, values: dict[str, Any]) -> None:
@@ -35,6 +36,12 @@ def test_four_shapes_are_taken(shape: str, values: dict[str, Any]) -> None:
     assert record.record_id == "rec_" + record.content_hash[:24]
     assert (record.event_time, record.ingested_at, record.schema_version) == (AT, AT, 1)
     assert set(record.quality) == {"length", "distinct_words", "printable", "letters"}
+
+
+def test_choices_are_kept_and_make_another_example_of_the_same_prompt() -> None:
+    plain, offered = take(prompt="hi", completion="a"), take(prompt="hi", completion="a", choices=["b", "a"])
+    assert offered.content == {"prompt": "hi", "completion": "a", "choices": ["b", "a"]}
+    assert offered.content_hash != plain.content_hash and offered.prompt_hash == plain.prompt_hash
 
 
 def test_the_same_prompt_has_one_hash_in_every_shape() -> None:
@@ -58,6 +65,12 @@ def test_the_same_prompt_has_one_hash_in_every_shape() -> None:
         ("rejected", "same as chosen", {"prompt": "a", "chosen": "b", "rejected": "b"}),
         ("completion", "mixes two shapes", {"prompt": "a", "completion": "b", "messages": CHAT}),
         ("completion", "mixes two shapes", {"text": "a", "completion": "b"}),
+        ("choices", "must be a list", {"prompt": "a", "completion": "b", "choices": {"b": 1}}),
+        ("choices", "not valid JSON", {"prompt": "a", "completion": "b", "choices": "b or c"}),
+        ("choices", "at least two", {"prompt": "a", "completion": "b", "choices": ["b"]}),
+        ("choices", "no two of them equal", {"prompt": "a", "completion": "b", "choices": ["b", "c", "c"]}),
+        ("choices", "do not hold the completion", {"prompt": "a", "completion": "b", "choices": ["c", "d"]}),
+        ("choices[1]", "is empty", {"prompt": "a", "completion": "b", "choices": ["b", " "]}),
         ("text", "NUL", {"text": "a\0b"}),
         ("text", "surrogate", {"text": "a\ud800"}),
         (None, "at most 10000", {"text": "a" * 10_000}),
