@@ -22,9 +22,10 @@ from clm.bench.public_sets import Row
 from clm.core.files import read_json, write_json
 from clm.evaluation.metrics import exact_match, normalise
 from clm.llm.base import load_base
+from clm.llm.discriminant import Features
 from clm.llm.experts import load_expert, save_expert
 from clm.llm.prompts import chat_ids, prompt_ids
-from clm.llm.router import Features, Router, fit_router
+from clm.llm.router import Router, answer_numbers, fit_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import BASE
@@ -153,7 +154,8 @@ class Cell:
         if self._general is None:
             self._general = general_features(self._base)
         seen = {name: self._features_of(name) for name in self._names[: last + 1]}
-        return fit_router(seen, self._general, self._policy.seed if self._policy else 0)
+        answers = {task.name: answer_numbers([row["completion"] for row in task.train]) for task in self._tasks}
+        return fit_router(seen, self._general, self._policy.seed if self._policy else 0, answers=answers)
 
     def _read(self, prompts: Sequence[str]) -> Features:
         ids = [chat_ids(self._base.tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]

@@ -22,9 +22,10 @@ from clm.bench.progress import Progress
 from clm.errors import InvalidInput
 from clm.llm.base import Base, load_base
 from clm.llm.batches import group_by_length, pack
+from clm.llm.discriminant import Features
 from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.prompts import chat_ids
-from clm.llm.router import Features, fit_router
+from clm.llm.router import Answers, answer_numbers, fit_router
 from clm.records import BASE
 
 POOLINGS = ("mean", "last", "mean+last")
@@ -46,10 +47,11 @@ def run(options: RouterOptions, progress: Progress) -> dict[str, Any]:
     for number, (name, prompts) in enumerate(pools.items(), start=1):
         states[name] = read_states(base, prompts, layers)
         progress.show(0.8 * number / len(pools), f"{name} read")
+    answers = {task.name: answer_numbers([row["completion"] for row in task.train]) for task in tasks}
     variants = _variants(layers, base.trunk_layers, options)
     results: list[dict[str, Any]] = []
     for number, variant in enumerate(variants, start=1):
-        results.append(_measure(variant, states, [task.name for task in tasks], options.seed))
+        results.append(_measure(variant, states, answers, options.seed))
         progress.show(0.8 + 0.2 * number / len(variants), f"{number} of {len(variants)} variants")
     now = next(each for each in results if each["variant"] == "as built in")
     # Fewest astray on the development rows, general requests counted like one more task.
@@ -86,9 +88,11 @@ def _pools(tasks: Sequence[BenchTask]) -> dict[str, Sequence[str]]:
 
 def _variants(layers: Sequence[int], trunk: int, options: RouterOptions) -> list[dict[str, Any]]:
     """One thing is changed at a time, but for layer and pooling, which are crossed."""
-    now: dict[str, Any] = {"layers": [trunk], "pooling": "mean+last", "shrinkage": None, "rows": None}
+    now: dict[str, Any] = {"layers": [trunk], "pooling": "mean+last", "classes": "answers", "shrinkage": None,
+                           "rows": None}  # fmt: skip
     return [
         {"variant": "as built in", **now},
+        {"variant": "classes", **now, "classes": "tasks"},
         *({"variant": "states", **now, "layers": [layer], "pooling": pooling}
           for layer in layers for pooling in POOLINGS),
         *({"variant": "two layers", **now, "layers": [layer, trunk]} for layer in layers if layer != trunk),
@@ -97,13 +101,18 @@ def _variants(layers: Sequence[int], trunk: int, options: RouterOptions) -> list
     ]  # fmt: skip
 
 
-def _measure(variant: dict[str, Any], states: dict[str, States], names: Sequence[str], seed: int) -> dict[str, Any]:
+def _measure(
+    variant: dict[str, Any], states: dict[str, States], answers: dict[str, Answers], seed: int
+) -> dict[str, Any]:
+    names = list(answers)
+
     def features(pool: str, rows: int | None = None) -> Features:
         return np.concatenate([_pooled(states[pool][n][:rows], variant["pooling"]) for n in variant["layers"]], 1)
 
     started = time.monotonic()
     fitted = {name: features(f"{name}/train", variant["rows"]) for name in names}
-    router = fit_router(fitted, features("general"), seed, variant["shrinkage"])
+    parts = {name: answers[name][: variant["rows"]] for name in names} if variant["classes"] == "answers" else None
+    router = fit_router(fitted, features("general"), seed, variant["shrinkage"], parts)
     seconds = time.monotonic() - started
 
     def astray(split: str) -> float:

@@ -1,19 +1,22 @@
 """Which expert answers a prompt: a linear discriminant over frozen-base states, with *none of these* as an answer.
 
 Needs no torch. Features are the mean and the last-token state at the trunk's top, `[n, 2 * hidden]`, see
-`Runtime.features`. The discriminant's classes are the tasks and, as one more, the bundled general requests. Classes
-share one covariance with Ledoit-Wolf shrinkage, so the nearest centre by Mahalanobis distance is the linear
-discriminant's answer (equal priors). To the untouched base go prompts nearest to the general class, and those unlike
-both: beyond a threshold of distance to their task (Lee et al. 2018, arXiv:1807.03888), measured by the covariance of
-the tasks alone, which is the tighter one.
+`Runtime.features`. The discriminant's classes are the tasks and, as one more, the bundled general requests; where the
+answers of a task repeat, each of them is a class of its own, for a task such as "77 intents" lies in many places
+(mixture discriminant analysis, Hastie & Tibshirani 1996, with the answers as the parts). Classes share one covariance
+with Ledoit-Wolf shrinkage, so the nearest centre by Mahalanobis distance is the linear discriminant's answer (equal
+priors). To the untouched base go prompts nearest to the general class, and those unlike both: beyond a threshold of
+distance to their task as a whole (Lee et al. 2018, arXiv:1807.03888), measured by the covariance of the tasks alone.
 """
 
+import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,52 +25,26 @@ from safetensors.numpy import load_file, save_file
 from clm.core.files import adopt_folder, read_json, write_bytes, write_json
 from clm.core.hashing import sha256_file, sha256_folder
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
+from clm.llm.discriminant import Array, Features, Metric, fit_metric
 from clm.llm.model_files import check_safetensors
 from clm.records import BASE
 
-Array = NDArray[np.float64]
-Features = NDArray[np.float32]
+Answers = NDArray[np.int64]  # of a task's rows: equal answers have equal numbers
 METRICS = ("discriminant", "nearness")
 FOLDS = 5  # thresholds are set on distances of rows that the covariance was not fitted on
 OWN_QUANTILE = 0.995  # of a task's own held-back distances: what is near
 GENERAL_QUANTILE = 0.02  # of general prompts' distances to the task: what is far
+FEWEST_OF_ANSWER = 4  # rows with the same answer that make a class of their own
 REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide, for users word things anew
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Squared Mahalanobis distances per feature: about 1 for a class's own prompts.
-
-    Computed in `directions` (the covariance's eigenvectors) plus a rest term, so that storage is
-    `features x rank`, never `features x features`.
-    """
-
-    scale: Array  # [features]: standard deviation within classes
-    centres: Array  # [classes, features], scaled
-    directions: Array  # [features, rank], orthonormal
-    precisions: Array  # [rank]: 1 / variance along each direction
-    rest_precision: Array  # [1]: the same for all that is orthogonal to them
-
-    def distances(self, features: Features, classes: Sequence[int] | None = None) -> Array:
-        """`[n, features]` -> `[n, classes]`, of all classes or the given ones."""
-        wanted = list(range(len(self.centres)) if classes is None else classes)
-        scaled = np.asarray(features, np.float64) / self.scale
-        # Projected once, not once per class: with many tasks this is most of what routing costs.
-        projected, centres = scaled @ self.directions, self.centres[wanted] @ self.directions
-        columns: list[Array] = []
-        for number, at in zip(wanted, centres, strict=True):
-            along = (projected - at) ** 2
-            rest = np.maximum(((scaled - self.centres[number]) ** 2).sum(1) - along.sum(1), 0.0)
-            columns.append((along @ self.precisions + rest * self.rest_precision) / len(self.scale))
-        return np.stack(columns, 1)
 
 
 @dataclass(frozen=True)
 class Router:
     tasks: tuple[str, ...]
-    discriminant: Metric  # classes: tasks, then general requests
+    discriminant: Metric  # classes: those of the tasks, in their order, then general requests
     nearness: Metric  # classes: tasks
     thresholds: Array  # [tasks]: largest nearness distance at which a task's expert answers
+    classes: tuple[int, ...]  # of the discriminant, per task
     experts: int = 1  # mixed per prompt
     sharpness: float = 10.0  # of the mixture
 
@@ -84,13 +61,15 @@ class Router:
         with nearly the same mixture have the same one. Both are the router's own where they are not given.
         """
         experts, sharpness = experts or self.experts, sharpness or self.sharpness
-        distances = self.discriminant.distances(features)
-        nearest = distances[:, :-1].argmin(1)
+        by_class = self.discriminant.distances(features)
+        starts = np.cumsum((0, *self.classes[:-1]))
+        distances = np.minimum.reduceat(by_class[:, :-1], starts, axis=1)
+        nearest = distances.argmin(1)
         rows = np.arange(len(features))
-        known = distances[rows, nearest] < distances[:, -1]  # False for NaN
+        known = distances[rows, nearest] < by_class[:, -1]  # False for NaN
         known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
         return [
-            self._weighted(row[:-1], min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
+            self._weighted(row, min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
             for row, ok in zip(distances, known, strict=True)
         ]
 
@@ -114,11 +93,18 @@ def in_tenths(shares: Sequence[float]) -> list[float]:
     return [tenth / 10 for tenth in tenths]
 
 
-def fit_router(features: dict[str, Features], general: Features, seed: int, shrinkage: float | None = None) -> Router:
+def fit_router(
+    features: Mapping[str, Features],
+    general: Features,
+    seed: int,
+    shrinkage: float | None = None,
+    answers: Mapping[str, Answers | None] | None = None,
+) -> Router:
     """Fits on `[n, features]` per task; `general` are features of prompts that no task is about.
 
-    `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it. Deterministic in its inputs. Raises
-    InvalidInput for no task, an empty one, differing widths or values not finite.
+    `answers`, `[n]` per task, say which of its rows have the same answer. `shrinkage` in [0, 1] of the covariance;
+    None: as Ledoit and Wolf estimate it. Deterministic in its inputs. Raises InvalidInput for no task, an empty one,
+    differing widths or values not finite.
     """
     _check(features, general)
     tasks = tuple(sorted(features))
@@ -127,8 +113,26 @@ def fit_router(features: dict[str, Features], general: Features, seed: int, shri
     near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed, shrinkage)]
     far = np.quantile(nearness.distances(general), GENERAL_QUANTILE, axis=0)
     thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
-    discriminant = fit_metric([*rows, np.asarray(general, np.float64)], shrinkage)
-    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64))
+    parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
+    classes = [one for part in parts for one in part]
+    discriminant = fit_metric([*classes, np.asarray(general, np.float64)], shrinkage)
+    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64), tuple(map(len, parts)))
+
+
+def _by_answer(rows: Array, answers: Answers | None) -> list[Array]:
+    """A task's rows in classes: one per answer that repeats, and one of all rows whose answer is rare."""
+    if answers is None:
+        return [rows]
+    numbers, counts = np.unique(answers, return_counts=True)
+    repeated = numbers[counts >= FEWEST_OF_ANSWER]
+    rare = rows[~np.isin(answers, repeated)]
+    return [*(rows[answers == number] for number in repeated), *([rare] if len(rare) else [])]
+
+
+def answer_numbers(texts: Sequence[str]) -> Answers:
+    """Equal texts get equal numbers, also in another call; the texts can't be read from them."""
+    digests = (hashlib.sha256(text.encode()).digest()[:8] for text in texts)
+    return np.array([int.from_bytes(digest, "little", signed=True) for digest in digests], np.int64)
 
 
 def _held_back_distances(rows: list[Array], seed: int, shrinkage: float | None) -> list[Array]:
@@ -144,7 +148,7 @@ def _held_back_distances(rows: list[Array], seed: int, shrinkage: float | None) 
     return [np.concatenate(distances) for distances in found]
 
 
-def _check(features: dict[str, Features], general: Features) -> None:
+def _check(features: Mapping[str, Features], general: Features) -> None:
     if not features:
         raise InvalidInput("A router needs the features of at least one task.")
     widths = {part.shape[1] for part in (*features.values(), general) if part.ndim == 2}
@@ -159,60 +163,19 @@ def _check(features: dict[str, Features], general: Features) -> None:
         raise InvalidInput("Router features of tasks have differing widths: they come from different bases.")
 
 
-def fit_metric(rows: list[Array], shrinkage: float | None = None) -> Metric:
-    """One class per entry, `[n, features]` each; a pooled, shrunk covariance within classes."""
-    centred = np.concatenate([part - part.mean(0) for part in rows])
-    scale = np.sqrt((centred**2).mean(0))
-    # A single row per class has no spread at all; then, and in dead features, distances are plain.
-    scale = np.where(scale > 1e-8, scale, 1.0)
-    centred /= scale
-    n, width = centred.shape
-    estimated, mean_variance = ledoit_wolf(centred)
-    shrinkage = estimated if shrinkage is None else shrinkage
-    if n < width:  # the covariance has at most n directions: find them in the small product
-        values, vectors = np.linalg.eigh(centred @ centred.T / n)
-        keep = values > 1e-10 * max(values[-1], 1e-12)
-        directions = centred.T @ vectors[:, keep] / np.sqrt(values[keep] * n)
-    else:
-        values, directions = np.linalg.eigh(centred.T @ centred / n)
-        keep = np.ones(len(values), bool)
-    floor = max(shrinkage * mean_variance, 1e-6)
-    return Metric(
-        scale=scale,
-        centres=np.stack([part.mean(0) / scale for part in rows]),
-        directions=directions,
-        precisions=1.0 / ((1 - shrinkage) * values[keep] + floor),
-        rest_precision=np.array([1.0 / floor]),
-    )
-
-
-def ledoit_wolf(centred: Array) -> tuple[float, float]:
-    """Shrinkage in [0, 1] towards `mean_variance * identity`, and that mean variance, for centred rows `[n, width]`.
-
-    Ledoit & Wolf (2004), "A well-conditioned estimator for large-dimensional covariance matrices".
-    """
-    n, width = centred.shape
-    mean_variance = float((centred**2).sum() / (n * width))
-    gram = centred @ centred.T if n < width else centred.T @ centred
-    covariance_norm = float((gram**2).sum()) / n**2  # squared Frobenius norm of the sample covariance
-    fourth = float(((centred**2).sum(1) ** 2).sum()) / n
-    spread = covariance_norm - mean_variance**2 * width
-    noise = (fourth - covariance_norm) / n
-    return (float(np.clip(noise / spread, 0.0, 1.0)) if spread > 0 else 1.0), mean_variance
-
-
 def save_router(router: Router, routers: Path) -> tuple[str, Path]:
     """Writes `routers/<hash>` (safetensors + JSON) and returns both."""
     routers.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=routers, prefix=".router-"))
     try:
-        arrays = {f"{name}.{key}": array for name in METRICS for key, array in vars(getattr(router, name)).items()}
+        arrays = {f"{name}.{field.name}": getattr(getattr(router, name), field.name)
+                  for name in METRICS for field in fields(Metric)}  # fmt: skip
         arrays["thresholds"] = router.thresholds
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
         mixed = {"experts": router.experts, "sharpness": router.sharpness} if router.experts > 1 else {}
-        write_json(temporary / "router.json", {"tasks": router.tasks, **mixed})
+        write_json(temporary / "router.json", {"tasks": router.tasks, "classes": router.classes, **mixed})
         temporary.chmod(0o755)
         router_hash = sha256_folder(temporary)
         return router_hash, adopt_folder(temporary, routers / router_hash)
@@ -231,20 +194,24 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
             name: Metric(**{field.name: arrays[f"{name}.{field.name}"] for field in fields(Metric)}) for name in METRICS
         }
         described = read_json(path / "router.json")
+        tasks = tuple(described["tasks"])
         experts, sharpness = int(described.get("experts", 1)), float(described.get("sharpness", 10.0))
-        return Router(
-            tuple(described["tasks"]), thresholds=arrays["thresholds"], experts=experts, sharpness=sharpness, **metrics
-        )
+        classes = tuple(map(int, described.get("classes", [1] * len(tasks))))
+        return Router(tasks, thresholds=arrays["thresholds"], classes=classes, experts=experts, sharpness=sharpness,
+                      **metrics)  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 
 
-def save_features(features: Features, folder: Path) -> tuple[str, Path]:
+def save_features(features: Features, folder: Path, answers: Answers | None = None) -> tuple[str, Path]:
     """Writes a task's features to `folder/<hash>.safetensors`, so that routers can be fitted again without old data."""
     folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, NDArray[Any]] = {"features": np.ascontiguousarray(features, np.float32)}
+    if answers is not None:
+        arrays["answers"] = np.ascontiguousarray(answers, np.int64)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary) / "features.safetensors"
-        save_file({"features": np.ascontiguousarray(features, np.float32)}, file)
+        save_file(arrays, file)
         features_hash = sha256_file(file)
         write_bytes(folder / f"{features_hash}.safetensors", file.read_bytes())
     return features_hash, folder / f"{features_hash}.safetensors"
@@ -252,8 +219,17 @@ def save_features(features: Features, folder: Path) -> tuple[str, Path]:
 
 def load_features(file: Path) -> Features:
     """Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours."""
+    return _load_kept(file)["features"]
+
+
+def load_answers(file: Path) -> Answers | None:
+    """Which rows of the features have the same answer, where that was kept. Raises as `load_features`."""
+    return _load_kept(file).get("answers")
+
+
+def _load_kept(file: Path) -> dict[str, NDArray[Any]]:
     if re.fullmatch(r"[0-9a-f]{64}", file.stem) and sha256_file(file) != file.stem:
         raise TamperedArtifact(f"The router features {file.stem[:12]} were changed on disk and are not used.")
     if "features" not in check_safetensors(file):
         raise UnsafeModel(f"{file.name} holds no router features.")
-    return load_file(file)["features"]
+    return load_file(file)

@@ -58,9 +58,9 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base_of
     from clm.llm.experts import load_expert, save_expert
-    from clm.llm.router import load_features, save_features, save_router
+    from clm.llm.router import save_features, save_router
     from clm.training.learning import learn
-    from clm.training.routing import fit, task_features, together
+    from clm.training.routing import Seen, fit, task_answers, task_features, together
     from clm.training.states import load_state, save_state
     from clm.training.strategies.hooks import Lesson
     from clm.training.transfer import start_of_job
@@ -73,10 +73,10 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     new, memory = read_mixture(Path(job["mixture"]))
     examples = [*new, *memory.get(job["task"], ())]  # of this task
     chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
-    features = task_features(base, chosen)
+    seen = Seen(task_features(base, chosen), task_answers(chosen))
     if job["own_features"]:  # its older prompts still come, though few of them are replayed
-        features = together(load_features(Path(job["own_features"])), features, ROUTER_ROWS, policy.seed)
-    start = start_of_job(job, folder, base, examples, policy, features)
+        seen = together(Seen.load(Path(job["own_features"])), seen, ROUTER_ROWS, policy.seed)
+    start = start_of_job(job, folder, base, examples, policy, seen.features)
     replayed = sum(map(len, memory.values()))
     report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
     init_expert = Path(job["init_expert"]) if job["init_expert"] else start.path if start else None
@@ -89,10 +89,10 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     expert_hash, expert_path = save_expert(trained.expert, base.hash, Path(job["experts_dir"]))
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", policy, report)
     report.say("Fitting the router")
-    features_hash, features_path = save_features(features, Path(job["features_dir"]))
+    features_hash, features_path = save_features(seen.features, Path(job["features_dir"]), seen.answers)
     others = {task: Path(path) for task, path in job["other_features"].items() if task != job["task"]}
     router_hash, router_path = save_router(
-        fit(base, {job["task"]: features}, others, policy.seed, policy.strategies), Path(job["routers_dir"])
+        fit(base, {job["task"]: seen}, others, policy.seed, policy.strategies), Path(job["routers_dir"])
     )
     report.say(f"Trained in {trained.seconds:.0f} s, {trained.tokens} tokens, last loss {trained.final_loss:.3f}")
     return {

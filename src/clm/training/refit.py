@@ -30,20 +30,22 @@ def run(folder: Path) -> dict[str, Any]:
         return read_json(folder / "result.json")
     from clm.llm.base import load_base_of
     from clm.llm.router import save_features, save_router
-    from clm.training.routing import fit, task_features
+    from clm.training.routing import Seen, fit, task_answers, task_features
 
     job = read_json(folder / "job.json")
     base = load_base_of(job)
     policy = TrainingPolicy(**job["policy"])
-    new: dict[str, Any] = {}
+    new: dict[str, Seen] = {}
     for task, mixture in job["rows"].items():
         examples = _examples(Path(mixture))
-        new[task] = task_features(base, random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples))))
+        chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
+        new[task] = Seen(task_features(base, chosen), task_answers(chosen))
     kept = {task: Path(path) for task, path in job["features"].items()}
     router_hash, router_path = save_router(
         fit(base, new, kept, policy.seed, policy.strategies), Path(job["routers_dir"])
     )
-    hashes = {task: save_features(features, Path(job["features_dir"]))[0] for task, features in new.items()}
+    kept_in = Path(job["features_dir"])
+    hashes = {task: save_features(seen.features, kept_in, seen.answers)[0] for task, seen in new.items()}
     result = {"router_hash": router_hash, "router_path": str(router_path), "features": hashes}
     write_json(folder / "result.json", result)
     return result

@@ -2,15 +2,16 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from clm.llm.base import Base
+from clm.llm.discriminant import Features
 from clm.llm.general_prompts import GENERAL_PROMPTS
-from clm.llm.prompts import chat_ids, routing_ids
-from clm.llm.router import Features, Router, fit_router, load_features
+from clm.llm.prompts import chat_ids, completion_text, routing_ids
+from clm.llm.router import Answers, Router, answer_numbers, fit_router, load_answers, load_features
 from clm.llm.runtime import Runtime
 from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
@@ -22,11 +23,31 @@ def task_features(base: Base, examples: Sequence[Example]) -> Features:
     return Runtime(base).features([routing_ids(base.tokenizer, e.shape, e.content)[-limit:] for e in examples])
 
 
-def together(old: Features, new: Features, most: int, seed: int) -> Features:
+def task_answers(examples: Sequence[Example]) -> Answers:
+    """`[n]`: which of these examples have the same answer; plain text has none."""
+    return answer_numbers(["" if e.shape == "text" else completion_text(e.shape, e.content).strip() for e in examples])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the router knows of a task's prompts. `answers` is None for features that were kept without."""
+
+    features: Features  # [n, 2 * hidden]
+    answers: Answers | None  # [n]
+
+    @classmethod
+    def load(cls, file: Path) -> "Seen":
+        return cls(load_features(file), load_answers(file))
+
+
+def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:
     """Both, in even parts where that is more than `most` rows."""
-    room = max(most - len(new), most // 2)
-    kept = sorted(random.Random(seed).sample(range(len(old)), min(room, len(old))))
-    return np.concatenate([old[kept], new[: most - len(kept)]])
+    room = max(most - len(new.features), most // 2)
+    kept = sorted(random.Random(seed).sample(range(len(old.features)), min(room, len(old.features))))
+    features = np.concatenate([old.features[kept], new.features[: most - len(kept)]])
+    if old.answers is None or new.answers is None:
+        return Seen(features, None)
+    return Seen(features, np.concatenate([old.answers[kept], new.answers[: most - len(kept)]]))
 
 
 def general_features(base: Base) -> Features:
@@ -37,7 +58,7 @@ def general_features(base: Base) -> Features:
 
 def fit(
     base: Base,
-    new: Mapping[str, Features],
+    new: Mapping[str, Seen],
     others: Mapping[str, Path],
     seed: int,
     strategies: Sequence[StrategyOptions] = (),
@@ -46,7 +67,9 @@ def fit(
 
     How many experts it mixes, and how sharply, is the option of the strategy `experts`.
     """
-    features = {**{task: load_features(path) for task, path in others.items()}, **new}
-    router = fit_router(features, general_features(base), seed)
+    seen = {**{task: Seen.load(path) for task, path in others.items()}, **new}
+    features = {task: one.features for task, one in seen.items()}
+    answers = {task: one.answers for task, one in seen.items()}
+    router = fit_router(features, general_features(base), seed, answers=answers)
     options = next((chosen for chosen in strategies if isinstance(chosen, Experts)), Experts())
     return replace(router, experts=options.mix, sharpness=options.sharpness)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from clm.core.files import read_json, write_json
 from clm.errors import TrainingFailed
 from clm.llm.base import Base
-from clm.llm.router import Features, fit_metric, load_features
+from clm.llm.discriminant import Features, fit_metric
+from clm.llm.router import load_features
 from clm.llm.runtime import Runtime
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import Json

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
+from clm.llm.discriminant import Features, ledoit_wolf
 from clm.llm.router import (
-    Features,
+    answer_numbers,
     fit_router,
-    ledoit_wolf,
+    load_answers,
     load_features,
     load_router,
     save_features,
@@ -54,6 +55,46 @@ def test_without_their_own_class_general_prompts_near_a_task_would_reach_its_exp
     assert inside.mean() > 0.5
     assert np.mean([r == BASE for r in router.route(near[70:])]) > 0.95
     assert np.mean([r == "a" for r in router.route(_cloud(11, 200, 1))]) > 0.9
+
+
+def test_a_task_in_many_places_is_found_by_its_answers() -> None:
+    """Two tasks with three answers each, whose prompts lie in between each other: their middles are the same."""
+    places = {"a": (1, 2, 3), "b": (4, 5, 6)}
+    middle = np.mean([_cloud(0, 1, where, spread=0.0)[0] for where in range(1, 7)], 0)
+
+    def prompts(task: str, seed: int, n: int) -> Features:
+        mine = np.concatenate([_cloud(seed + where, n, where) for where in places[task]])
+        return (mine - mine.mean(0) + middle).astype(np.float32)
+
+    rows = {task: prompts(task, 30, 20) for task in places}
+    answers = {task: answer_numbers([f"{task} {n // 20}" for n in range(60)]) for task in places}
+    one_class, by_answer = fit_router(rows, GENERAL, 5), fit_router(rows, GENERAL, 5, answers=answers)
+    assert (one_class.classes, by_answer.classes) == ((1, 1), (3, 3))
+    right = [np.mean([r == task for task in places for r in router.route(prompts(task, 60, 50))])
+             for router in (one_class, by_answer)]  # fmt: skip
+    assert right[0] < 0.7 and right[1] > 0.95
+    assert np.mean([r == BASE for r in by_answer.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
+    np.testing.assert_array_equal(by_answer.thresholds, one_class.thresholds)  # what is near a task is as before
+
+
+def test_rare_answers_share_a_class_and_numbers_do_not_depend_on_the_call() -> None:
+    texts = ["yes"] * 20 + ["no"] * 37 + ["perhaps", "perhaps", "never"]
+    router = fit_router(TASKS, GENERAL, 5, answers={"a": answer_numbers(texts), "b": None})
+    assert router.classes == (3, 1, 1)
+    assert answer_numbers(["no"])[0] == answer_numbers(texts)[20] != answer_numbers(texts)[0]
+    assert fit_router(TASKS, GENERAL, 5, answers={"a": answer_numbers(["yes"] * 60)}).classes == (1, 1, 1)
+
+
+def test_distances_are_those_of_the_definition() -> None:
+    metric = fit_router(TASKS, GENERAL, seed=5).discriminant
+    rows = _cloud(8, 6, 2)
+    for n, row in enumerate(rows.astype(np.float64) / metric.scale):
+        for k, centre in enumerate(metric.centres):
+            along = (row - centre) @ metric.directions
+            rest = ((row - centre) ** 2).sum() - (along**2).sum()
+            wanted = (along**2 @ metric.precisions + rest * metric.rest_precision[0]) / WIDTH
+            assert metric.distances(rows)[n, k] == pytest.approx(wanted, rel=1e-9)
+    np.testing.assert_allclose(metric.distances(rows, [2, 0]), metric.distances(rows)[:, [2, 0]], rtol=1e-12)
 
 
 def test_one_task_alone_is_told_from_general_prompts() -> None:
@@ -112,6 +153,8 @@ def test_the_same_features_give_the_same_router_whatever_their_order(tmp_path: P
     again, _ = save_router(fit_router(dict(reversed(TASKS.items())), GENERAL, seed=5), tmp_path)
     assert first == again and path == tmp_path / first
     prompts = np.concatenate([_cloud(12, 20, 2), GENERAL])
+    by_answer = fit_router(TASKS, GENERAL, 5, answers={"b": answer_numbers(["x", "y", "z"] * 15)})
+    assert load_router(save_router(by_answer, tmp_path)[1]).classes == (1, 3, 1)
     assert load_router(path, first).route(prompts) == fit_router(TASKS, GENERAL, seed=5).route(prompts)
 
 
@@ -128,6 +171,10 @@ def test_changed_routers_and_features_are_not_loaded(tmp_path: Path) -> None:
     features_hash, file = save_features(TASKS["a"], tmp_path / "features")
     assert file.stem == features_hash
     np.testing.assert_array_equal(load_features(file), TASKS["a"])
+    assert load_answers(file) is None
+    answers = answer_numbers(["yes", "no", "no"])
+    with_answers = save_features(TASKS["a"][:3], tmp_path / "features", answers)[1]
+    np.testing.assert_array_equal(load_answers(with_answers), answers)
     save_features(TASKS["b"], tmp_path / "features")[1].replace(file)
     with pytest.raises(TamperedArtifact):
         load_features(file)

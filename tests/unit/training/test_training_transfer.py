@@ -6,8 +6,9 @@ import pytest
 
 from clm.errors import TrainingFailed
 from clm.llm.base import Base, load_base
+from clm.llm.discriminant import Features
 from clm.llm.experts import save_expert
-from clm.llm.router import Features, save_features
+from clm.llm.router import save_features
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.training import transfer
 from clm.training.examples import Example
