@@ -912,6 +912,8 @@ export interface components {
             forgetting_from_first: number | null;
             /** Forward Transfer */
             forward_transfer: number | null;
+            /** General Change */
+            general_change: number | null;
             /** Model */
             model: string;
             /** Tasks */
@@ -936,7 +938,7 @@ export interface components {
              * Metric
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity";
+            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
             /** Previous */
             previous: number | null;
             /** Task */
@@ -1597,7 +1599,7 @@ export interface components {
              * @default exact_match
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity";
+            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
             /** Name */
             name: string;
             /**
@@ -1627,7 +1629,7 @@ export interface components {
              * Metric
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity";
+            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
             /** Name */
             name: string;
             /** Protected */
