@@ -105,7 +105,7 @@ class Repair:
             "new": {"hash": new.expert_hash, "path": str(paths.experts / new.expert_hash)},
             "step": step,
             "experts_dir": str(paths.experts),
-            "threads": self._settings.threads,
+            **self._settings.compute,
         }
         made = jobs.run_job(
             self._database, at.update_id, folder / "interpolate", "clm.training.interpolation", job, at.folder
