@@ -165,13 +165,16 @@ class Candidates:
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
             best = bests_of(session, at.model, champion, self._paths.releases)
-        margins = {t.name: t.margin or at.policy.gate.margin for t in tasks if t.name in learnt}
+        watched = {t.name for t in tasks if t.removed_at is None and _is_watched(t.name, snapshot)} - learnt
+        asked = learnt | watched
+        margins = {t.name: t.margin or at.policy.gate.margin for t in tasks if t.name in asked}
         bests = {
             f"{PREFIX}v{number}": (bundles.load_bundle(self._paths.releases / release, self._paths.keys), names)
             for (release, number), names in to_compare(best, champion.release_id, margins, at.policy.gate).items()
         }
         claims = len(margins) + sum(len(names) for _, names in bests.values())
-        is_new = task in learnt - set(champion.experts)  # then the untouched base is asked too
+        # The untouched base is asked too: what did it know of a new task, and of what no task teaches?
+        of_base = sorted(watched | ({task} & learnt - set(champion.experts)))
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         job = {
@@ -187,13 +190,13 @@ class Candidates:
                     router=self._paths.routers / router if router else None,
                 ),
                 **{name: _best_job(best, names) for name, (best, names) in bests.items()},
-                **({UNTOUCHED: {"experts": {}, "router": None, "tasks": [task]}} if is_new else {}),
+                **({UNTOUCHED: {"experts": {}, "router": None, "tasks": of_base}} if of_base else {}),
             },
             "early_stop": {"margins": margins, "confidence": at.policy.gate.confidence, "claims": claims}
             if at.policy.gate.early_stop
             else None,
-            "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(learnt))),
-            "metrics": {t.name: t.metric for t in tasks if t.name in learnt},
+            "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(asked))),
+            "metrics": {t.name: t.metric for t in tasks if t.name in asked},
             "max_new_tokens": at.policy.generation.max_new_tokens,
             "answers_dir": str(self._paths.answers),
             **self._settings.compute,
@@ -201,7 +204,7 @@ class Candidates:
         made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
         compositions = {"champion": champion.composition, "candidate": trained.composition}
         compositions |= {name: best.composition for name, (best, _) in bests.items()}
-        compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if is_new else {}
+        compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if of_base else {}
         return {
             name: Evaluation(
                 composition, {t: TaskScore(**s) for t, s in made[name]["scores"].items()}, made[name]["answers"]
@@ -240,6 +243,11 @@ def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> 
     experts = {name: expert for name, (expert, _) in at.champion.experts.items()}
     experts |= dict.fromkeys((at.task, *at.mates), expert_hash)
     return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
+
+
+def _is_watched(task: str, snapshot: Snapshot) -> bool:
+    """A task with a suite and nothing to learn from, such as general ability, only has to stay as it is."""
+    return bool(snapshot.suites.get(task)) and not snapshot.counts.get(task)
 
 
 def _answered_by(trained: Trained) -> list[str]:
