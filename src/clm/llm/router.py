@@ -197,6 +197,8 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         tasks = tuple(described["tasks"])
         experts, sharpness = int(described.get("experts", 1)), float(described.get("sharpness", 10.0))
         classes = tuple(map(int, described.get("classes", [1] * len(tasks))))
+        if len(classes) != len(tasks) or min(classes) < 1 or sum(classes) + 1 != len(metrics["discriminant"].centres):
+            raise ValueError("its classes are not those of its discriminant")
         return Router(tasks, thresholds=arrays["thresholds"], classes=classes, experts=experts, sharpness=sharpness,
                       **metrics)  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
