@@ -1,6 +1,7 @@
 """The comparison of strategies, small: a folder of two data sets and the tiny base."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,16 @@ def test_strategies_are_compared_and_finished_steps_are_kept(data: Path) -> None
 
 
 def test_joint_training_happens_once_at_the_end(data: Path) -> None:
-    made = continual.run(options(data, strategies=("joint",), epochs=1), Progress())["strategies"]["joint"]
+    asked = options(data, strategies=("joint",), epochs=1)
+    made = continual.run(asked, Progress())["strategies"]["joint"]
     assert made["matrix"][0] == [None, None]
     assert made["backward_transfer"] is None
-    assert made["notes"][0]["rows"] == {"new": 12, "legacy": {"paint": 12}}
+    assert made["notes"][0]["rows"] == {"new": 12, "legacy": {"fly": 12}}
+
+    cells = sorted((data.parent / "kept").iterdir())
+    backwards = continual.run(replace(asked, sequence=asked.sequence[::-1]), Progress())
+    assert backwards["strategies"]["joint"]["matrix"][-1] == made["matrix"][-1][::-1]
+    assert sorted((data.parent / "kept").iterdir()) == cells  # one cell for all orders
 
 
 def test_strategies_are_read_with_options_and_together() -> None:
@@ -82,7 +89,7 @@ def test_the_routers_variants_are_chosen_on_one_split_and_reported_on_another(da
                           base="tiny", threads=1)  # fmt: skip
     made = router.run(given, Progress())
     kinds = {each["variant"] for each in made["variants"]}
-    assert kinds == {"as built in", "states", "two layers", "shrinkage", "rows"}
+    assert kinds == {"as built in", "classes", "states", "two layers", "shrinkage", "rows"}
     assert made["built_in"]["layers"] == [2]
     assert all(0 <= each["misrouted_test"] <= 1 for each in made["variants"])
     with pytest.raises(InvalidInput, match="names layer 9; this base has 4"):
