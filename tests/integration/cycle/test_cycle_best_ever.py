@@ -43,5 +43,5 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
         told = ledger_of(session, MODEL)
     assert told.forward_transfer is not None  # the untouched base was asked about the new task
     general = next(line for line in told.tasks if line.task == "general")
-    scores = {cell.number: cell.score for cell in general.cells}
+    scores = {cell.number or 0: cell.score for cell in general.cells}
     assert told.general_change == scores[max(scores)] - scores[1]
