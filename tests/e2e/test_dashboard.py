@@ -60,6 +60,7 @@ def test_home_tells_how_things_stand(browser: Browser, busy: Installation, seen:
         ["Task", "v1", "v2", "champion v3", "rejected trial", "candidate v4"], use_inner_text=True
     )
     running = region(page, "Running update")
+    expect(page.get_by_text("General ability")).to_be_visible()
     expect(running).to_contain_text("facts")
     expect(region(page, "Needs attention").get_by_role("link").first).to_contain_text("intent was rejected")
     expect(region(page, "Last events").get_by_role("listitem")).to_have_count(10)
