@@ -96,6 +96,7 @@ def add_task(
     group: str | None = None,
     weight: float = 1.0,
     protected: bool = False,
+    watched: bool = False,
 ) -> Task:
     """A name that was removed comes back with what is said now; its data and its history are still there."""
     get_model(session, model)
@@ -110,7 +111,7 @@ def add_task(
     if known is not None and known.removed_at is None:
         raise Conflict(f"Model {model!r} has a task named {name!r} already.")
     task = known or Task(id=new_id("tsk"), model=model, name=name, suite_open=True, created_at=now())
-    task.metric, task.holdout, task.removed_at = metric, holdout, None
+    task.metric, task.holdout, task.watched, task.removed_at = metric, holdout, watched, None
     _set_fields(task, said)
     session.add(task)
     audit(session, caller, "task.add", "task", f"{model}/{name}", after={"metric": metric, **_shown(task)})

@@ -38,5 +38,6 @@ class Task(Base):
     group: Mapped[str | None]  # tasks of a group share an adapter where the strategy is `joint`
     weight: Mapped[float] = mapped_column(default=1.0)  # > 0, in averages over tasks
     protected: Mapped[bool] = mapped_column(default=False)  # any shown loss fails; not removed without force
+    watched: Mapped[bool] = mapped_column(default=False)  # evaluated with every update, though nothing teaches it
     removed_at: Mapped[datetime | None]  # set once the release without its expert serves; its history stays
     created_at: Mapped[datetime]

@@ -64,7 +64,8 @@ def _bring(
     with here.database.transaction() as session:
         known = next((each for each in service.list_tasks(session, model) if each.name == task), None)
         if known is None:
-            service.add_task(session, here.caller, model=model, name=task, metric=metric, margin=margin, holdout=0.0)
+            service.add_task(session, here.caller, model=model, name=task, metric=metric, margin=margin, holdout=0.0,
+                             watched=True)  # fmt: skip
         elif known.metric != metric:
             raise Conflict(f"Task {task!r} is scored by {known.metric}, and this suite by {metric}. Name another task "
                            "with --task.")  # fmt: skip

@@ -130,7 +130,7 @@ def _by_answer(rows: Array, answers: Answers | None) -> list[Array]:
 
 
 def answer_numbers(texts: Sequence[str]) -> Answers:
-    """Equal texts get equal numbers, also in another call; the texts can't be read from them."""
+    """Equal texts get equal numbers, also in another call. A guess at a text can be checked, so they are no secret."""
     digests = (hashlib.sha256(text.encode()).digest()[:8] for text in texts)
     return np.array([int.from_bytes(digest, "little", signed=True) for digest in digests], np.int64)
 
@@ -219,19 +219,14 @@ def save_features(features: Features, folder: Path, answers: Answers | None = No
     return features_hash, folder / f"{features_hash}.safetensors"
 
 
-def load_features(file: Path) -> Features:
-    """Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours."""
-    return _load_kept(file)["features"]
+def load_features(file: Path) -> tuple[Features, Answers | None]:
+    """Features, and which rows have the same answer, where that was kept.
 
-
-def load_answers(file: Path) -> Answers | None:
-    """Which rows of the features have the same answer, where that was kept. Raises as `load_features`."""
-    return _load_kept(file).get("answers")
-
-
-def _load_kept(file: Path) -> dict[str, NDArray[Any]]:
+    Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours.
+    """
     if re.fullmatch(r"[0-9a-f]{64}", file.stem) and sha256_file(file) != file.stem:
         raise TamperedArtifact(f"The router features {file.stem[:12]} were changed on disk and are not used.")
     if "features" not in check_safetensors(file):
         raise UnsafeModel(f"{file.name} holds no router features.")
-    return load_file(file)
+    kept = load_file(file)
+    return kept["features"], kept.get("answers")

@@ -165,7 +165,7 @@ class Candidates:
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
             best = bests_of(session, at.model, champion, self._paths.releases)
-        watched = {t.name for t in tasks if t.removed_at is None and _is_watched(t.name, snapshot)} - learnt
+        watched = {t.name for t in tasks if t.watched and t.removed_at is None and snapshot.suites.get(t.name)} - learnt
         asked = learnt | watched
         margins = {t.name: t.margin or at.policy.gate.margin for t in tasks if t.name in asked}
         bests = {
@@ -243,11 +243,6 @@ def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> 
     experts = {name: expert for name, (expert, _) in at.champion.experts.items()}
     experts |= dict.fromkeys((at.task, *at.mates), expert_hash)
     return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
-
-
-def _is_watched(task: str, snapshot: Snapshot) -> bool:
-    """A task with a suite and nothing to learn from, such as general ability, only has to stay as it is."""
-    return bool(snapshot.suites.get(task)) and not snapshot.counts.get(task)
 
 
 def _answered_by(trained: Trained) -> list[str]:

@@ -11,7 +11,7 @@ from clm.llm.base import Base
 from clm.llm.discriminant import Features
 from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.prompts import chat_ids, completion_text, routing_ids
-from clm.llm.router import Answers, Router, answer_numbers, fit_router, load_answers, load_features
+from clm.llm.router import Answers, Router, answer_numbers, fit_router, load_features
 from clm.llm.runtime import Runtime
 from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
@@ -37,7 +37,7 @@ class Seen:
 
     @classmethod
     def load(cls, file: Path) -> "Seen":
-        return cls(load_features(file), load_answers(file))
+        return cls(*load_features(file))
 
 
 def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:

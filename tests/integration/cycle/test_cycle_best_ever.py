@@ -35,13 +35,17 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
     assert 0 < task["power"] <= 1 and 0 < task["p_value"] <= 1
 
     with home.database.transaction() as session:  # a suite that no release is taught
-        catalog.add_task(session, TEST, model=MODEL, name="general", metric="choice", margin=0.5, holdout=0.0)
+        catalog.add_task(session, TEST, model=MODEL, name="general", metric="choice", margin=0.5, holdout=0.0,
+                         watched=True)  # fmt: skip
+        catalog.add_task(session, TEST, model=MODEL, name="waiting", holdout=0.0)  # its rows come another day
     home.take("general", general_suite(), suite=True)
+    home.take("waiting", colour_rows(3000, 3), suite=True)
     town = home.run_update("town")
     assert town.state == "succeeded", town.outcome
     with home.database.read() as session:
         told = ledger_of(session, MODEL)
     assert told.forward_transfer is not None  # the untouched base was asked about the new task
+    assert "waiting" not in [line.task for line in told.tasks]  # three examples of it would have held the update up
     general = next(line for line in told.tasks if line.task == "general")
     scores = {cell.number or 0: cell.score for cell in general.cells}
     assert told.general_change == scores[max(scores)] - scores[1]

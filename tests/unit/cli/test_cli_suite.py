@@ -33,7 +33,8 @@ def test_the_general_suite_becomes_a_task_without_training_rows(home: Home) -> N
     assert made.exit_code == 0 and "(general, suite): received 40 = accepted 40" in made.output
     with home.database.read() as session:
         task = catalog.get_task(session, MODEL, "general")
-        assert (task.metric, task.margin, task.holdout) == ("choice", 0.1, 0.0)
+        assert (task.metric, task.margin, task.holdout, task.watched) == ("choice", 0.1, 0.0, True)
+        assert not catalog.get_task(session, MODEL, "colour").watched
     snapshot = home.store.snapshot(MODEL)
     assert snapshot.suites["general"] == 40 and not snapshot.counts.get("general")
     assert "duplicate 40" in run("general").output  # once more changes nothing

@@ -11,7 +11,6 @@ from clm.llm.discriminant import Features, ledoit_wolf
 from clm.llm.router import (
     answer_numbers,
     fit_router,
-    load_answers,
     load_features,
     load_router,
     save_features,
@@ -170,11 +169,11 @@ def test_changed_routers_and_features_are_not_loaded(tmp_path: Path) -> None:
         load_router(path)
     features_hash, file = save_features(TASKS["a"], tmp_path / "features")
     assert file.stem == features_hash
-    np.testing.assert_array_equal(load_features(file), TASKS["a"])
-    assert load_answers(file) is None
+    np.testing.assert_array_equal(load_features(file)[0], TASKS["a"])
+    assert load_features(file)[1] is None
     answers = answer_numbers(["yes", "no", "no"])
     with_answers = save_features(TASKS["a"][:3], tmp_path / "features", answers)[1]
-    np.testing.assert_array_equal(load_answers(with_answers), answers)
+    np.testing.assert_array_equal(load_features(with_answers)[1], answers)
     save_features(TASKS["b"], tmp_path / "features")[1].replace(file)
     with pytest.raises(TamperedArtifact):
         load_features(file)
