@@ -17,6 +17,7 @@ import yaml
 
 from clm.bench.bases import base_folder
 from clm.bench.datasets import load_sequence
+from clm.bench.general import general_suite
 from clm.bench.options import ContinualOptions
 from clm.bench.progress import Progress
 from clm.core.files import read_json, write_json
@@ -29,12 +30,13 @@ from clm.settings import Settings
 
 BASELINE = "base"  # the cell in which nothing is learned
 FIGURES = ("average_performance", "backward_transfer", "forward_transfer", "forgetting", "misrouted", "general_on_base",
-           "general_change", "seconds", "evaluation_seconds", "peak_memory_mb")  # fmt: skip
+           "general_change", "seconds", "evaluation_seconds", "peak_memory_mb", "peak_device_mb")  # fmt: skip
 
 
 def run(options: ContinualOptions, progress: Progress) -> dict[str, Any]:
-    if options.dtype not in ("float32", "bfloat16"):
-        raise InvalidInput(f"--dtype is {options.dtype!r}; it is float32 or bfloat16.", field="dtype")
+    for name, known in (("dtype", ("float32", "bfloat16")), ("device", ("cpu", "cuda"))):
+        if getattr(options, name) not in known:
+            raise InvalidInput(f"--{name} is {getattr(options, name)!r}; it is {' or '.join(known)}.", field=name)
     policies = {name: _policy(options, name) for name in options.strategies}
     kept = options.keep or Settings.load().home / "bench" / "continual"
     kept.mkdir(parents=True, exist_ok=True)
@@ -74,14 +76,16 @@ class _Cell:
         settings = policy.model_copy(update={"seed": seed}).model_dump(mode="json") if policy else None
         own_adapters = policy is not None and any(chosen.name == "experts" for chosen in policy.strategies)
         transfer = bool(options.transfer) and own_adapters
-        key = sha256_json([base.name, options.dtype, rows, settings, transfer])
+        answered_by = [base.name, options.dtype, options.device, general_suite()]
+        key = sha256_json([answered_by, rows, settings, transfer])
         self._folder = kept / f"{name.replace(':', '-').replace('=', '-')}-{seed}-{key[:16]}"
-        tests = sha256_json([base.name, options.dtype, sorted(str(row["test"]) for row in rows)])
+        tests = sha256_json([answered_by, sorted(str(row["test"]) for row in rows)])
         self._baseline = kept / f"baseline-{tests[:16]}.json"
         self._folder.mkdir(exist_ok=True)
         write_json(self._folder / "rows.json", {"tasks": rows})
         job = {"base": str(base), "rows": str(self._folder / "rows.json"), "policy": settings, "transfer": transfer,
-               "baseline": str(self._baseline), "threads": options.threads, "dtype": options.dtype}  # fmt: skip
+               "baseline": str(self._baseline), "threads": options.threads, "dtype": options.dtype,
+               "device": options.device}  # fmt: skip
         write_json(self._folder / "job.json", job)
 
     @property
@@ -112,12 +116,15 @@ class _Cell:
         # Joint training happens once, on everything: there is no "before".
         before = [nothing] * (len(self.tasks) - 1) if self._joint else []
         matrix: list[list[Score]] = [*before, *(step["scores"] for step in steps)]
-        peaks = [step["peak_memory_mb"] for step in steps if step["peak_memory_mb"] is not None]
+        peaks = {
+            where: max((step[where] for step in steps if step[where] is not None), default=None)
+            for where in ("peak_memory_mb", "peak_device_mb")
+        }
         return {
             "matrix": matrix,
             "seconds": sum(step["seconds"] for step in steps),
             "evaluation_seconds": sum(step["evaluation_seconds"] for step in steps),
-            "peak_memory_mb": max(peaks, default=None),
+            **peaks,
             "misrouted": steps[-1]["misrouted"],
             "general_on_base": steps[-1]["general_on_base"],
             "general": steps[-1].get("general"),

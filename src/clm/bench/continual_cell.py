@@ -1,6 +1,6 @@
 """`python -m clm.bench.continual_cell FOLDER`: one strategy learns one sequence; each finished task stays as a step.
 
-Reads `job.json` (base, rows, policy or null for the untouched base, baseline, threads); writes `step-NN.json` with the
+Reads `job.json` (base, rows, policy or null for the untouched base, baseline, threads, dtype, device); writes `step-NN.json` with the
 scores after each task, and beside it the adapters, so that it goes on where it was cut off.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clm.bench.datasets import BenchTask
 from clm.bench.general import GENERAL_REQUESTS, general_suite
-from clm.bench.processes import own_peak_mb
+from clm.bench.processes import device_peak_mb, own_peak_mb
 from clm.bench.public_sets import Row
 from clm.core.files import read_json, write_json
 from clm.evaluation.metrics import exact_match, normalise
@@ -47,7 +47,7 @@ class Cell:
         self._folder = folder
         self._tasks = [BenchTask(**task) for task in read_json(Path(job["rows"]))["tasks"]]
         self._names = [task.name for task in self._tasks]
-        self._base = load_base(Path(job["base"]), job["threads"], dtype=job["dtype"])
+        self._base = load_base(Path(job["base"]), job["threads"], job["device"], job["dtype"])
         self._runtime = Runtime(self._base)
         self._transfer = TransferPolicy(enabled=job["transfer"])
         self._baseline = Path(job["baseline"])
@@ -114,6 +114,7 @@ class Cell:
                 "final_loss": learned.final_loss,
                 "notes": {**learned.notes, **({"transfer": start.record()} if start else {})},
                 "peak_memory_mb": own_peak_mb(),
+                "peak_device_mb": device_peak_mb(self._base.model.device),
                 "experts": self._experts,
             },
         )

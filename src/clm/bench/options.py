@@ -94,6 +94,7 @@ class ContinualOptions(Options):
         default=None, metadata=says("folder of finished cells, to go on from; none: in CLM's home")
     )
     dtype: str = field(default="float32", metadata=says("of the base's weights: float32 or bfloat16"))
+    device: str = field(default="cpu", metadata=says("that learns and answers: cpu or cuda"))
     threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
 
 

@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 PROCESSES = Path("/proc")
 
@@ -9,6 +13,13 @@ PROCESSES = Path("/proc")
 def own_peak_mb() -> float | None:
     """Of this process since its start. Unlike `ru_maxrss` it does not begin with the parent's."""
     return _peak_mb(PROCESSES / "self")
+
+
+def device_peak_mb(device: "torch.device") -> float | None:
+    """What this process's tensors took of an accelerator's memory at most; None on a CPU."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
 
 
 class PeakOf:
