@@ -88,14 +88,14 @@ class Home:
         log = (self.settings.paths.logs / "worker.log").open("ab")
         return subprocess.Popen([sys.executable, "-m", "clm.worker"], env=environment, stdout=log, stderr=log)
 
-    def run_worker(self, until: Callable[[], bool], seconds: float = 180) -> None:
-        """Runs the worker until `until` holds, then stops it as `clm up` would."""
+    def run_worker(self, until: Callable[[], bool], seconds: float = 600) -> None:
+        """Runs the worker until `until` holds, then stops it as `clm up` would. Ample time: only what hangs fails."""
         worker = self.start_worker()
         try:
             wait_for(until, seconds, lambda: worker.poll() is None)
         finally:
             worker.send_signal(signal.SIGTERM)
-            worker.wait(timeout=30)
+            worker.wait(timeout=120)
 
     def run_update(self, task: str) -> Update:
         update_id = self.ask_for_update(task)

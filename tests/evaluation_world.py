@@ -1,7 +1,7 @@
 """A tiny random base with two experts and a router, and jobs that evaluate them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,16 @@ def suite(task: str) -> list[tuple[Shape, Json]]:
     return [("text", {"text": f"once upon a time {n}"}) for n in range(4)]
 
 
-def write_suites(path: Path, tasks: list[str]) -> Path:
+def write_suites(path: Path, examples: Mapping[str, Iterable[tuple[Shape, Json]]]) -> list[dict[str, str]]:
+    """Writes the examples of each task as a job reads them, and returns the rows."""
     rows = [
         {"example_id": f"rec_{content_hash(shape, content)[:24]}", "task": task, "shape": shape,
          "content": json.dumps(content), "prompt_hash": prompt_hash(shape, content),
          "content_hash": content_hash(shape, content)}
-        for task in tasks for shape, content in suite(task)
+        for task, own in examples.items() for shape, content in own
     ]  # fmt: skip
     pl.DataFrame(rows).write_parquet(path)
-    return path
+    return rows
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def prepare(world: World, tmp_path: Path) -> Prepare:
     def make(name: str, compositions: dict[str, list[str]], tasks: list[str] | None = None, **changes: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        suites = write_suites(folder / "suites.parquet", tasks or list(TASKS))
+        suites = folder / "suites.parquet"
+        write_suites(suites, {task: suite(task) for task in tasks or TASKS})
         parts = {
             composition: {
                 "experts": {task: world.experts[task] for task in held},

@@ -25,7 +25,7 @@ from clm.training.weights import FlatWeights
 
 # Weights that make a penalty matter beside the loss, so that one counted twice or not at all would be seen.
 METHODS = {
-    "ewc": ({"name": "ewc", "weight": 1e4},),
+    "ewc": ({"name": "ewc", "weight": 10.0},),
     "distill": ({"name": "distill", "weight": 5.0},),
     "olora": ({"name": "olora", "weight": 50.0},),
     "coral": ({"name": "domain", "align": "coral", "weight": 20.0},),

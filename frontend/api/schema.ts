@@ -1573,6 +1573,11 @@ export interface components {
              */
             protected: boolean;
             /**
+             * Watched
+             * @default false
+             */
+            watched: boolean;
+            /**
              * Weight
              * @default 1
              */
@@ -1608,6 +1613,11 @@ export interface components {
              */
             protected: boolean;
             /**
+             * Watched
+             * @default false
+             */
+            watched: boolean;
+            /**
              * Weight
              * @default 1
              */
@@ -1636,6 +1646,8 @@ export interface components {
             protected: boolean;
             /** Suite Open */
             suite_open: boolean;
+            /** Watched */
+            watched: boolean;
             /** Weight */
             weight: number;
         };

@@ -43,7 +43,7 @@ class Ewc(StrategyOptions):
     """Online elastic weight consolidation."""
 
     name: Literal["ewc"] = "ewc"
-    weight: Annotated[float, Field(gt=0, le=1e6, description="of the penalty")] = 1e4
+    weight: Annotated[float, Field(gt=0, le=1e6, description="of the penalty")] = 1.0
     decay: Annotated[float, Field(ge=0, le=1, description="of older tasks' Fisher information per update")] = 0.95
     examples: Annotated[int, Field(ge=1, le=10_000, description="for the Fisher information")] = 64
 

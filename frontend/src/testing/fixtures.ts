@@ -27,6 +27,7 @@ const task = (name: string, margin: number | null = null): Model['tasks'][number
   group: null,
   weight: 1,
   protected: false,
+  watched: false,
   created_at: NOW,
 })
 

@@ -1,7 +1,7 @@
 """`python -m clm.bench.continual_cell FOLDER`: one strategy learns one sequence; each finished task stays as a step.
 
-Reads `job.json` (base, rows, policy or null for the untouched base, baseline, threads, dtype, device); writes `step-NN.json` with the
-scores after each task, and beside it the adapters, so that it goes on where it was cut off.
+Reads `job.json` (base, rows, policy or null for the untouched base, baseline, threads, dtype, device); writes
+`step-NN.json` with the scores after each task, and beside it the adapters, so that it goes on where it was cut off.
 """
 
 import sys

@@ -17,6 +17,7 @@ class TaskOut(Schema):
     group: str | None
     weight: float
     protected: bool
+    watched: bool
     created_at: Time
 
 
@@ -44,6 +45,7 @@ class TaskIn(Body):
     group: str | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     protected: bool = False
+    watched: bool = False
 
 
 class TaskEdit(Body):
@@ -54,3 +56,4 @@ class TaskEdit(Body):
     group: str | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     protected: bool = False
+    watched: bool = False

@@ -19,7 +19,7 @@ from clm.records import Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METRICS: tuple[Metric, ...] = get_args(Metric)
-EDITABLE = ("margin", "description", "group", "weight", "protected")
+EDITABLE = ("margin", "description", "group", "weight", "protected", "watched")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -105,13 +105,14 @@ def add_task(
         raise unknown_name("metric", metric, list(METRICS))
     if not 0 <= holdout <= 0.9:
         raise InvalidInput(f"The held-out share lies between 0 and 0.9; got {holdout}.", field="holdout")
-    said = {"margin": margin, "description": description, "group": group, "weight": weight, "protected": protected}
+    said = {"margin": margin, "description": description, "group": group, "weight": weight, "protected": protected,
+            "watched": watched}  # fmt: skip
     _check_fields(said)
     known = next((task for task in list_tasks(session, model, removed=True) if task.name == name), None)
     if known is not None and known.removed_at is None:
         raise Conflict(f"Model {model!r} has a task named {name!r} already.")
     task = known or Task(id=new_id("tsk"), model=model, name=name, suite_open=True, created_at=now())
-    task.metric, task.holdout, task.watched, task.removed_at = metric, holdout, watched, None
+    task.metric, task.holdout, task.removed_at = metric, holdout, None
     _set_fields(task, said)
     session.add(task)
     audit(session, caller, "task.add", "task", f"{model}/{name}", after={"metric": metric, **_shown(task)})

@@ -69,6 +69,8 @@ def _bring(
         elif known.metric != metric:
             raise Conflict(f"Task {task!r} is scored by {known.metric}, and this suite by {metric}. Name another task "
                            "with --task.")  # fmt: skip
+        elif not known.watched:
+            service.edit_task(session, here.caller, model, task, {"watched": True})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, file_name)
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

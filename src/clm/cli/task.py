@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Tasks: what a model must be able to do and never lose.", no_args_is_help=True)
 Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapter under the strategy `joint`.")]
+WATCHED = "Evaluated with every update although it has no training rows."
 
 
 @app.command()
@@ -28,6 +29,7 @@ def add(
     group: Group = None,
     weight: Annotated[float, typer.Option(help="In averages over tasks; above 0.")] = 1.0,
     protected: Annotated[bool, typer.Option("--protected", help="Any shown loss fails an update.")] = False,
+    watched: Annotated[bool, typer.Option("--watched", help=WATCHED)] = False,
 ) -> None:
     """Add a task. With --suite nothing else is held out; without, a share of its first rows is."""
     from clm.catalog import service
@@ -36,7 +38,7 @@ def add(
     with here.database.transaction() as session:
         service.add_task(session, here.caller, model=model, name=name, metric=metric,  # pyright: ignore[reportArgumentType]
                          margin=margin, holdout=0.0 if suite else holdout, description=description, group=group,
-                         weight=weight, protected=protected)  # fmt: skip
+                         weight=weight, protected=protected, watched=watched)  # fmt: skip
     typer.echo(f"Task {name} of {model} is there. Its first update teaches it and fits the router; "
                f"`clm task impact {name}` shows before what that does to the other tasks.")  # fmt: skip
     if suite:
@@ -53,11 +55,12 @@ def list_(model: Model = None, output: Output = Format.table) -> None:
     with here.database.read() as session:
         rows: list[dict[str, Any]] = [
             {"name": t.name, "metric": t.metric, "margin": t.margin, "rows": snapshot.counts.get(t.name, 0),
-             "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected}
+             "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected,
+             "watched": t.watched}
             for t in service.list_tasks(session, model)
         ]  # fmt: skip
     columns = {"name": "TASK", "metric": "METRIC", "margin": "MARGIN", "rows": "TRAINING ROWS", "suite": "SUITE",
-               "group": "GROUP", "weight": "WEIGHT", "protected": "PROTECTED"}  # fmt: skip
+               "group": "GROUP", "weight": "WEIGHT", "protected": "PROTECTED", "watched": "WATCHED"}  # fmt: skip
     show_rows(rows, output, columns, "No task yet. `clm task add NAME` adds one.")
 
 
@@ -69,12 +72,14 @@ def edit(
     group: Group = None,
     weight: Annotated[float | None, typer.Option(help="In averages over tasks; above 0.")] = None,
     protected: Annotated[bool | None, typer.Option("--protected/--no-protected")] = None,
+    watched: Annotated[bool | None, typer.Option("--watched/--no-watched", help=WATCHED)] = None,
     description: str | None = None,
 ) -> None:
     """Change what is said of a task. --group "" takes it out of its group."""
     from clm.catalog import service
 
-    said = {"margin": margin, "group": group, "weight": weight, "protected": protected, "description": description}
+    said = {"margin": margin, "group": group, "weight": weight, "protected": protected, "watched": watched,
+            "description": description}  # fmt: skip
     changes = {field: value for field, value in said.items() if value is not None}
     with here.database.transaction() as session:
         service.edit_task(session, here.caller, here.model(model), name, changes)

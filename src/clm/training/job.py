@@ -31,8 +31,9 @@ from typing import Any
 from clm.core.clock import iso, now
 from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json
+from clm.core.job import run_in_folder
 from clm.core.locks import file_lock
-from clm.errors import ClmError, InvalidInput, TrainingFailed
+from clm.errors import InvalidInput, TrainingFailed
 from clm.policies import TrainingPolicy
 from clm.training.launch import is_main
 
@@ -162,19 +163,18 @@ class _Report:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1])
+    return run_in_folder(_within_memory)
+
+
+def _within_memory(folder: Path) -> None:
     try:
         run(folder)
-    except ClmError as error:
-        write_json(folder / "error.json", {"title": error.title, "sentence": error.sentence})
-        return 1
     except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where it can't allocate
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
-        sentence = "The machine's memory is full. Lower training.batch_size or training.max_tokens in the policy."
-        write_json(folder / "error.json", {"title": TrainingFailed.title, "sentence": sentence})
-        return 1
-    return 0
+        raise TrainingFailed(
+            "The machine's memory is full. Lower training.batch_size or training.max_tokens in the policy."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A refresh that really fails: repaired where that is possible, rejected with the whole story where it is not."""
 
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -127,10 +126,6 @@ def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Ca
     assert (ended.after or {})["repairs_tried"] == 3
 
 
-@pytest.mark.skipif(
-    "REPAIR_CRASH" not in os.environ,
-    reason="It failed once in five runs, and why is not found yet. Set REPAIR_CRASH=1 to run it.",
-)
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Callable[..., Home]) -> None:

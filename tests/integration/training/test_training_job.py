@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from clm.core.files import read_json, write_json
 from clm.llm.base import import_base, load_base
@@ -19,6 +20,7 @@ from clm.llm.router import load_router
 from clm.llm.runtime import Runtime
 from clm.policies import TrainingPolicy
 from clm.records import BASE
+from clm.training import job
 from tiny import tiny_base
 
 
@@ -47,6 +49,16 @@ def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: i
         "routers_dir": str(home / "routers"), "threads": 1, **more,
     })  # fmt: skip
     return folder
+
+
+def test_memory_that_is_full_is_told_and_other_failures_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["job", str(tmp_path)])
+    monkeypatch.setattr(job, "run", lambda _: torch.empty(2**50))
+    assert job.main() == 1
+    assert "Lower training.batch_size" in read_json(tmp_path / "error.json")["sentence"]
+    monkeypatch.setattr(job, "run", lambda _: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        job.main()
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:

@@ -10,7 +10,7 @@ from clm.cli import suite
 from clm.cli.context import Context
 from clm.errors import Conflict
 from clm.evaluation import harness
-from cycle_home import MODEL, Home
+from cycle_home import MODEL, TEST, Home
 from tiny import tiny_base
 
 
@@ -38,6 +38,14 @@ def test_the_general_suite_becomes_a_task_without_training_rows(home: Home) -> N
     snapshot = home.store.snapshot(MODEL)
     assert snapshot.suites["general"] == 40 and not snapshot.counts.get("general")
     assert "duplicate 40" in run("general").output  # once more changes nothing
+
+
+def test_a_task_made_by_hand_is_watched_from_then_on(home: Home) -> None:
+    with home.database.transaction() as session:
+        catalog.add_task(session, TEST, model=MODEL, name="ability", metric="choice")
+    assert run("general", "--task", "ability").exit_code == 0
+    with home.database.read() as session:
+        assert catalog.get_task(session, MODEL, "ability").watched
 
 
 def test_a_task_of_the_harness_is_taken_in_under_its_metric(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

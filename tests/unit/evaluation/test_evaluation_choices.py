@@ -1,6 +1,5 @@
 """Suites with choices: ready-made ones, and how they are scored on a tiny random base with experts."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ import polars as pl
 import pytest
 import yaml
 
-from clm.core.content import content_hash, prompt_hash
 from clm.core.files import read_json, write_json
 from clm.errors import InvalidInput, NotFound, Unavailable
 from clm.evaluation import job
@@ -23,7 +21,7 @@ from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.prompts import IGNORED, example_ids
 from clm.llm.runtime import Runtime
 from clm.records import Json
-from evaluation_world import Prepare, World
+from evaluation_world import Prepare, World, write_suites
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 CONTENTS: list[Json] = [
@@ -34,13 +32,7 @@ CONTENTS: list[Json] = [
 
 def offer(folder: Path, contents: list[Json]) -> Path:
     """The job's suite, now with choices."""
-    rows = [
-        {"example_id": f"rec_{content_hash('completion', content)[:24]}", "task": "letters", "shape": "completion",
-         "content": json.dumps(content), "prompt_hash": prompt_hash("completion", content),
-         "content_hash": content_hash("completion", content)}
-        for content in contents
-    ]  # fmt: skip
-    pl.DataFrame(rows).write_parquet(folder / "suites.parquet")
+    write_suites(folder / "suites.parquet", {"letters": [("completion", content) for content in contents]})
     content = read_json(folder / "job.json")
     write_json(folder / "job.json", {**content, "metrics": {**content["metrics"], "letters": "choice"}})
     return folder

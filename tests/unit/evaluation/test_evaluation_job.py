@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clm.core.content import content_hash, prompt_hash
+from clm.core.content import content_hash
 from clm.core.files import read_json, write_json
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput, NotFound
@@ -27,7 +27,7 @@ from clm.llm.prompts import prompt_ids
 from clm.llm.router import load_router, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE, Json
-from evaluation_world import TASKS, Prepare, World, suite
+from evaluation_world import TASKS, Prepare, World, suite, write_suites
 
 
 def test_candidate_and_champion_are_answered_scored_and_stored(world: World, prepare: Prepare) -> None:
@@ -104,13 +104,7 @@ EARLY_STOP: dict[str, Any] = {"margins": {"letters": 0.05}, "confidence": 0.95, 
 def ask_eighty(folder: Path, tmp_path: Path, world: World, answer: str) -> None:
     """Eighty examples of `letters`, to which the base is known to answer right and each expert this."""
     contents: list[Json] = [{"prompt": f"say abc {n}", "completion": "abc"} for n in range(80)]
-    rows = [
-        {"example_id": f"rec_{content_hash('completion', content)[:24]}", "task": "letters", "shape": "completion",
-         "content": json.dumps(content), "prompt_hash": prompt_hash("completion", content),
-         "content_hash": content_hash("completion", content)}
-        for content in contents
-    ]  # fmt: skip
-    pl.DataFrame(rows).write_parquet(folder / "suites.parquet")
+    rows = write_suites(folder / "suites.parquet", {"letters": [("completion", content) for content in contents]})
     with AnswerStore(tmp_path / "answers", world.base_hash) as store:
         for row in rows:
             asked = str(row["prompt_hash"])

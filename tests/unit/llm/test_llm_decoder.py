@@ -48,8 +48,9 @@ def test_decoder_equals_transformers(tmp_path: Path, family: str, settings: dict
     ids = torch.randint(3, 259, (3, 90))
     with torch.inference_mode():
         expected = reference(ids).logits
-        hidden = base.model.forward(base.model.embed(ids.flatten()), Layout(0, 3, 90), 0, base.layers)
-        torch.testing.assert_close(base.model.logits(hidden).view(3, 90, -1), expected, atol=2e-4, rtol=1e-4)
+        hidden = base.model.embed(ids.flatten().to(base.model.device))
+        hidden = base.model.forward(hidden, Layout(0, 3, 90), 0, base.layers)
+        torch.testing.assert_close(base.model.logits(hidden).view(3, 90, -1).cpu(), expected, atol=2e-4, rtol=1e-4)
 
 
 def test_the_embedded_families_config_survives_newer_and_older_spelling(tmp_path: Path) -> None:
@@ -73,7 +74,8 @@ def test_a_shared_prefix_changes_nothing(base: Base) -> None:
         packed = pack(sequences, device=base.model.device)
         shared = packed.split(base.model.forward(base.model.embed(packed.ids), packed.layout, 0, base.layers))[1]
         for row, ids in enumerate(sequences):
-            alone = base.model.forward(base.model.embed(torch.tensor(ids)), Layout(0, 1, len(ids)), 0, base.layers)
+            embedded = base.model.embed(torch.tensor(ids, device=base.model.device))
+            alone = base.model.forward(embedded, Layout(0, 1, len(ids)), 0, base.layers)
             torch.testing.assert_close(shared[row, : len(ids) - 4], alone[4:], atol=1e-4, rtol=1e-4)
 
 

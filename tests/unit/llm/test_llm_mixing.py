@@ -84,8 +84,8 @@ def runtime(base: Base) -> Runtime:
     for seed, name in enumerate(("one", "two", "three")):
         expert = new_expert(base, 2, rank=4, alpha=8, seed=seed)
         random = torch.Generator().manual_seed(seed)
-        changed = {k: (a, torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
-        runtime.experts[name] = Expert(changed, 4, 8)
+        changed = {k: (a.cpu(), torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
+        runtime.experts[name] = Expert(changed, 4, 8).to(base.model.device, base.model.dtype)
     return runtime
 
 
@@ -101,7 +101,7 @@ def test_a_mixture_answers_as_the_weighted_sum_of_its_experts(base: Base, runtim
     name = mixture_name([("one", 0.7), ("two", 0.3)])
     # The sum written out: W x + 0.7 B1 A1 x + 0.3 B2 A2 x, in one dense matrix per layer.
     dense = {
-        (layer, kind): (torch.eye(a.shape[1]), 2 * (0.7 * b @ a + 0.3 * other[1] @ other[0]))
+        (layer, kind): (torch.eye(a.shape[1], device=a.device), 2 * (0.7 * b @ a + 0.3 * other[1] @ other[0]))
         for (layer, kind), (a, b) in runtime.experts["one"].weights.items()
         for other in (runtime.experts["two"].weights[layer, kind],)
     }

@@ -33,8 +33,8 @@ def runtime(base: Base) -> Runtime:
     for name, first_layer in (("upper", 2), ("other", 3), ("deep", 1)):
         expert = new_expert(base, first_layer, rank=4, alpha=8, seed=first_layer)
         random = torch.Generator().manual_seed(first_layer)
-        changed = {k: (a, torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
-        runtime.experts[name] = Expert(changed, 4, 8)
+        changed = {k: (a.cpu(), torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
+        runtime.experts[name] = Expert(changed, 4, 8).to(base.model.device, base.model.dtype)
     return runtime
 
 
@@ -60,7 +60,8 @@ def test_the_trunks_states_and_keys_are_those_of_a_whole_pass(
     with torch.inference_mode():
         going = go_on(packed, [tops[n] for n in chosen], caches[0])
         whole = model.forward(model.embed(packed.ids), packed.layout, 0, base.trunk_layers, cache=caches[1])
-    inside = torch.cat((torch.ones(packed.layout.prefix, dtype=torch.bool), packed.inside().flatten()))
+    prefix = torch.ones(packed.layout.prefix, dtype=torch.bool, device=model.device)
+    inside = torch.cat((prefix, packed.inside().flatten()))
     torch.testing.assert_close(going[inside], whole[inside], atol=1e-5, rtol=0)
     for row, n in enumerate(chosen):
         length = len(prompts[n])

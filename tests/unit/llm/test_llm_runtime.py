@@ -31,8 +31,8 @@ def base(folder: Path) -> Base:
 def _expert(base: Base, seed: int) -> Expert:
     expert = new_expert(base, first_layer=2, rank=4, alpha=8, seed=seed)
     random = torch.Generator().manual_seed(seed)
-    expert.weights = {k: (a, torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
-    return expert
+    changed = {k: (a.cpu(), torch.randn(b.shape, generator=random) * 0.2) for k, (a, b) in expert.weights.items()}
+    return Expert(changed, 4, 8).to(base.model.device, base.model.dtype)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,8 @@ def _plainly(runtime: Runtime, prompt: list[int], expert_hash: str | None, token
     ids = list(prompt)
     with torch.inference_mode():
         for _ in range(tokens):
-            hidden = model.forward(
-                model.embed(torch.tensor(ids)), Layout(0, 1, len(ids)), 0, runtime.base.layers, expert
-            )
+            hidden = model.embed(torch.tensor(ids, device=model.device))
+            hidden = model.forward(hidden, Layout(0, 1, len(ids)), 0, runtime.base.layers, expert)
             ids.append(int(model.logits(hidden[-1:]).argmax()))
             if ids[-1] in runtime.base.tokenizer.end_ids:
                 break
@@ -123,7 +122,8 @@ def test_features_do_not_depend_on_batch_mates_or_experts(base: Base, runtime: R
     for prompt, row in zip(PROMPTS, together, strict=True):
         np.testing.assert_allclose(Runtime(base).features([prompt])[0], row, atol=1e-4)
         with torch.inference_mode():
-            hidden = base.model.forward(base.model.embed(torch.tensor(prompt)), Layout(0, 1, len(prompt)), 0, 2)
+            hidden = base.model.embed(torch.tensor(prompt, device=base.model.device))
+            hidden = base.model.forward(hidden, Layout(0, 1, len(prompt)), 0, 2).cpu()
         np.testing.assert_allclose(row, torch.cat((hidden.mean(0), hidden[-1])).numpy(), atol=1e-4)
 
 
@@ -137,9 +137,9 @@ def test_likelihood_is_the_mean_over_labelled_tokens(base: Base, runtime: Runtim
     found = runtime.log_likelihood(examples, expert_hash)
     for (ids, labels), value in zip(examples, found, strict=True):
         with torch.inference_mode():
-            hidden = base.model.embed(torch.tensor(ids))
+            hidden = base.model.embed(torch.tensor(ids, device=base.model.device))
             hidden = base.model.forward(hidden, Layout(0, 1, len(ids)), 0, base.layers, runtime.experts[expert_hash])
-            loss = torch.nn.functional.cross_entropy(base.model.logits(hidden[:-1]), torch.tensor(labels[1:]))
+            loss = torch.nn.functional.cross_entropy(base.model.logits(hidden[:-1]).cpu(), torch.tensor(labels[1:]))
         assert value == pytest.approx(-float(loss), abs=1e-4)
     with pytest.raises(InvalidInput, match="without any token"):
         runtime.log_likelihood([([5], [5])], None)
@@ -184,8 +184,8 @@ def _peft_logits(folder: Path, expert: Path, ids: list[int]) -> torch.Tensor:
 
 def _logits(base: Base, expert: Expert, ids: list[int]) -> torch.Tensor:
     with torch.inference_mode():
-        hidden = base.model.embed(torch.tensor(ids))
-        return base.model.logits(base.model.forward(hidden, Layout(0, 1, len(ids)), 0, base.layers, expert))
+        hidden = base.model.embed(torch.tensor(ids, device=base.model.device))
+        return base.model.logits(base.model.forward(hidden, Layout(0, 1, len(ids)), 0, base.layers, expert)).cpu()
 
 
 def test_peft_computes_the_same_from_our_expert(folder: Path, base: Base, stored: dict[str, Path]) -> None:

@@ -28,7 +28,7 @@ def trained_on(expert: Expert, seed: int) -> Expert:
     """Stands for a training: every weight of a copy is moved a little."""
     random = torch.Generator().manual_seed(seed)
     moved = {
-        place: tuple(part + 0.01 * torch.randn(part.shape, generator=random) for part in pair)
+        place: tuple(part + 0.01 * torch.randn(part.shape, generator=random).to(part.device) for part in pair)
         for place, pair in expert.weights.items()
     }
     return Expert({place: (pair[0], pair[1]) for place, pair in moved.items()}, expert.rank, expert.alpha)

@@ -116,7 +116,8 @@ def test_cached_and_recomputed_trunks_agree(base: Base, monkeypatch: pytest.Monk
     for rows in ([0, 1, 5], [3], [13, 2]):
         (packed, hidden), (again, other) = cached.batch(rows), recomputed.batch(rows)
         assert packed.layout == again.layout
-        inside = torch.cat((torch.ones(cached.prefix, dtype=torch.bool), packed.inside().flatten()))
+        prefix = torch.ones(cached.prefix, dtype=torch.bool, device=base.model.device)
+        inside = torch.cat((prefix, packed.inside().flatten()))
         torch.testing.assert_close(hidden[inside], other[inside], atol=1e-4, rtol=1e-4)
 
 
@@ -125,7 +126,8 @@ def test_the_gradient_is_that_of_the_plain_computation(base: Base) -> None:
     data = tokenise(base.tokenizer, EXAMPLES[:5], 512)
     weights = loop.FlatWeights(loop.new_expert(base, 2, 4, 8, seed=1))
     with torch.no_grad():
-        weights.flat.add_(torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(2)) * 0.1)
+        moved = torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(2)) * 0.1
+        weights.flat.add_(moved.to(base.model.device))
     packed, hidden = Trunk(base, 2, data).batch(range(5))
     states, labels, _ = packed.predicting(base.model.forward(hidden, packed.layout, 2, 4, weights.expert()))
     fast = torch.nn.functional.cross_entropy(base.model.logits(states), labels)
@@ -136,7 +138,7 @@ def test_the_gradient_is_that_of_the_plain_computation(base: Base) -> None:
         hidden = base.model.forward(base.model.embed(plain.ids), Layout(0, 1, len(example.ids)), 0, 4, weights.expert())
         logits.append(base.model.logits(hidden[:-1]))
         targets += example.labels[1:]
-    slow = torch.nn.functional.cross_entropy(torch.cat(logits), torch.tensor(targets), ignore_index=-100)
+    slow = torch.nn.functional.cross_entropy(torch.cat(logits).cpu(), torch.tensor(targets), ignore_index=-100)
     assert float(fast.detach()) == pytest.approx(float(slow.detach()), abs=1e-5)
     gradients = [torch.autograd.grad(loss, weights.flat)[0] for loss in (fast, slow)]
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-3)

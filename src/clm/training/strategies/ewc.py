@@ -14,7 +14,11 @@ from clm.training.weights import FlatWeights
 
 
 class Ewc(Strategy):
-    """weight / 2 * sum_i F_i (w_i - anchor_i)^2, with F the running sum of the tasks' Fisher information."""
+    """weight / 2 * sum_i F_i (w_i - anchor_i)^2, with F the running sum of the tasks' normalised Fisher information.
+
+    Each task's information is brought to a mean of one, as Schwarz et al. do: the surer a model is of its answers, the
+    smaller it gets, and what was learned longest would be protected least.
+    """
 
     name = "ewc"
 
@@ -37,4 +41,10 @@ class Ewc(Strategy):
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
         fisher = diagonal_fisher(forward, trained, self._options.examples, self.policy.seed)
         before = self.saved(lesson).get("fisher", torch.zeros_like(fisher))
-        return {"fisher": self._options.decay * before + fisher}
+        return {"fisher": self._options.decay * before + normalised(fisher)}
+
+
+def normalised(fisher: Tensor) -> Tensor:
+    """With a mean of one; one that is zero everywhere says nothing and stays."""
+    mean = fisher.double().mean()
+    return (fisher / mean).to(fisher.dtype) if mean > 0 else fisher
