@@ -16,7 +16,7 @@ def champion(home: Home) -> BundlePaths:
 
 
 def test_one_adapter_for_all_tasks_with_replay_and_consolidation(tmp_path: Path) -> None:
-    chosen = [{"name": "replay", "share": 1.0}, {"name": "ewc", "weight": 1.0}]
+    chosen = [{"name": "replay", "share": 1.0}, {"name": "ewc", "weight": 0.01}]
     training = {**POLICY.training.model_dump(), "strategies": chosen}
     policy = ModelPolicy.model_validate({**POLICY.model_dump(), "training": training})
     home = Home(tmp_path, tiny_base(tmp_path / "base"), policy)
