@@ -20,6 +20,7 @@ from clm.bench.general import GENERAL_REQUESTS, general_suite
 from clm.bench.processes import device_peak_mb, own_peak_mb
 from clm.bench.public_sets import Row
 from clm.core.files import read_json, write_json
+from clm.errors import ClmError
 from clm.evaluation.metrics import exact_match, normalise
 from clm.llm.base import load_base
 from clm.llm.discriminant import Features
@@ -242,5 +243,14 @@ def _say(message: str) -> None:
     sys.stdout.flush()
 
 
+def main() -> int:
+    try:
+        Cell(Path(sys.argv[1])).run()
+    except ClmError as error:
+        _say(error.sentence)  # the last line is what the benchmark passes on
+        return error.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    Cell(Path(sys.argv[1])).run()
+    sys.exit(main())

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from clm.bench import continual, router
 from clm.bench.continual import parse_strategies
 from clm.bench.options import ContinualOptions, RouterOptions
 from clm.bench.progress import Progress
-from clm.errors import InvalidInput, NotFound
+from clm.errors import InvalidInput, NotFound, TrainingFailed
 
 
 @pytest.fixture
@@ -82,6 +83,14 @@ def test_an_unknown_strategy_is_refused_before_anything_is_trained(data: Path) -
     with pytest.raises(NotFound, match="no strategy named 'lwf'"):
         continual.run(options(data, strategies=("finetune", "lwf")), Progress())
     assert not (data.parent / "kept").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_told_in_a_sentence(data: Path) -> None:
+    with pytest.raises(InvalidInput, match="--device is 'tpu'; it is cpu or cuda"):
+        continual.run(options(data, device="tpu"), Progress())
+    with pytest.raises(TrainingFailed, match=r"ended with \d: torch sees no CUDA device on this machine"):
+        continual.run(options(data, device="cuda"), Progress())
 
 
 def test_the_routers_variants_are_chosen_on_one_split_and_reported_on_another(data: Path) -> None:
