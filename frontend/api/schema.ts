@@ -1357,6 +1357,11 @@ export interface components {
             suite: boolean;
             /** Task */
             task: string;
+            /**
+             * Unchecked
+             * @description why rows were not checked against tokenizer, template and limits
+             */
+            unchecked: string | null;
         };
         /**
          * RolloutPolicy
@@ -1753,7 +1758,7 @@ export interface components {
             learning_rate: number;
             /**
              * Max Tokens
-             * @description longest example; longer are cut on the left
+             * @description longest example; longer lose the beginning of their prompt, never answer
              * @default 512
              */
             max_tokens: number;

@@ -29,7 +29,10 @@ class TrainingPolicy(Policy):
     learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak, linear warm-up then cosine")] = 5e-4
     warmup_share: Annotated[float, Field(ge=0, le=0.5, description="share of steps that warm up")] = 0.1
     batch_size: Annotated[int, Field(ge=1, le=512, description="examples per step")] = 8
-    max_tokens: Annotated[int, Field(ge=16, le=8192, description="longest example; longer are cut on the left")] = 512
+    max_tokens: Annotated[
+        int,
+        Field(ge=16, le=8192, description="longest example; longer lose the beginning of their prompt, never answer"),
+    ] = 512
     gradient_clip: Annotated[float, Field(gt=0, le=100, description="L2 norm bound")] = 1.0
     replay_share: Annotated[
         float, Field(ge=0, le=1, description="replayed old rows of the task per new row, on a refresh")

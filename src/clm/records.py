@@ -56,6 +56,9 @@ class IngestReport:
     dataset_version: int | None  # None where no row was accepted
     refusals: tuple[Refusal, ...] = ()
     into_suite: int = 0  # of the accepted: rows that the task's holdout share put into its suite
+    unchecked: str | None = (
+        None  # why the rows were not checked against tokenizer, template and limits; None: they were
+    )
 
 
 Fate = Literal["accepted", "duplicate", "barred"]  # barred: the prompt stands on the other side of the held-out line
@@ -86,6 +89,8 @@ class Snapshot:
     counts: dict[str, int]
     suites: dict[str, int]
     suite_hashes: dict[str, str]  # per task, over the sorted content hashes of its suite
+    dropped: tuple[str, ...] = ()  # record ids of training rows that a person had taken out by then
+    dropped_examples: tuple[str, ...] = ()  # the same of suites
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,9 @@ class Mixture:
     memory_policy: str | None = None
     memory_rows: int | None = None  # of this task that may be replayed; None: no memory yet, so all old rows may
     memory_budget: float = 1.0  # share of the memory policy's budget for the memory after this update
-    left_out: tuple[str, ...] = ()  # rows that the task's training has not seen, because their batches are held
+    left_out: tuple[str, ...] = ()  # rows that the task's training has not seen: held, dropped or unfit
+    dropped: tuple[str, ...] = ()  # of these: taken out by a person
+    unfit: dict[str, str] = field(default_factory=dict[str, str])  # rows that can't be trained on, and why
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,7 @@ class Evaluation:
     composition: Composition
     scores: dict[str, TaskScore]
     answers: str
+    left_out: dict[str, str] = field(default_factory=dict[str, str])  # held-out examples that can't be asked, and why
 
 
 @dataclass(frozen=True)

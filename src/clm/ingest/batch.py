@@ -1,6 +1,6 @@
 """One delivery on its way from the spool into the store. Run twice, it does the same: recovery is to run it again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,11 @@ class Delivery:
     sealed: bool  # the task's suite is closed: prompts that may have been trained on can't enter it
     arrived: datetime
     max_line_bytes: int
+    # What rows are checked against (clm.ingest.fitting); None: nothing here could check them, `unchecked` says why.
+    base: str | None = None
+    max_tokens: int = 0
+    metric: str = ""
+    unchecked: str | None = None
 
 
 @dataclass
@@ -62,13 +67,18 @@ class Loaded:
             self.refusals.append(refusal)
 
 
-def load(store: RecordStore, body: Path, delivery: Delivery) -> Loaded:
+Check = Callable[[int, Record, bool], Refusal | None]  # line, record, whether it goes into the suite
+
+
+def load(
+    store: RecordStore, body: Path, delivery: Delivery, check: Check = lambda _line, _record, _suite: None
+) -> Loaded:
     """Reads, checks and stores all rows of a body, and counts what became of them."""
     loaded = Loaded()
     # The suite first: whoever sees the training rows of a batch then sees its held-out ones, too.
     parts = [True] if delivery.suite else [True, False] if delivery.holdout > 0 else [False]
     for suite in parts:
-        _store(store, body, delivery, suite, loaded, counts_rows=suite == parts[0])
+        _store(store, body, delivery, suite, loaded, check, counts_rows=suite == parts[0])
     loaded.refusals.sort(key=lambda refusal: refusal.line)
     if loaded.received != loaded.accepted + loaded.duplicate + loaded.refused:
         raise ClmError(f"The counts of batch {delivery.batch_id} don't add up: {loaded}. Nothing was acknowledged.")
@@ -76,7 +86,7 @@ def load(store: RecordStore, body: Path, delivery: Delivery) -> Loaded:
 
 
 def _store(
-    store: RecordStore, body: Path, delivery: Delivery, suite: bool, loaded: Loaded, *, counts_rows: bool
+    store: RecordStore, body: Path, delivery: Delivery, suite: bool, loaded: Loaded, check: Check, *, counts_rows: bool
 ) -> None:
     """Appends the rows that belong into the suite, or those that don't, as one version."""
     lines: list[int] = []
@@ -88,6 +98,10 @@ def _store(
                 if counts_rows:
                     loaded.refuse(row)
             elif _is_held_out(row[1], delivery) == suite:
+                unfit = check(*row, suite)
+                if unfit is not None:
+                    loaded.refuse(unfit)
+                    continue
                 lines.append(row[0])
                 yield row[1]
 

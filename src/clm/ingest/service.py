@@ -26,6 +26,7 @@ from clm.core.locks import file_lock
 from clm.errors import Conflict, InvalidInput
 from clm.ingest import repository
 from clm.ingest.batch import Delivery, Loaded, RecordStore, load
+from clm.ingest.fitting import check_of, limits_now
 from clm.ingest.reading import format_of
 from clm.ingest.spool import Spooled, spool
 from clm.ingest.tables import Batch, DeadLetter, WatchedFolder
@@ -155,6 +156,7 @@ def _register(
 ) -> tuple[str, bool]:  # fmt: skip
     """Writes the batch `receiving`, or finds the one that came under this key; tells which."""
     body_hash = sha256_json([body.sha256, task, suite, format])
+    limits = limits_now(database, settings, model, task)
     try:
         with database.transaction() as session:
             wanted = get_task(session, model, task)
@@ -165,6 +167,7 @@ def _register(
                     "holdout": wanted.holdout if wanted.suite_open and not suite else 0.0,
                     "sealed": not wanted.suite_open,
                     "max_line_bytes": settings.max_line_bytes,
+                    **limits,
                 }
                 batch = Batch(
                     id=new_id("bat"), model=model, task=task, source=source, suite=suite, state="receiving",
@@ -194,7 +197,8 @@ def _finish(
             batch = repository.get_batch(session, batch_id)
         if batch.state == "receiving":
             body = Path(batch.spool_path or "")
-            loaded = load(store, body, _delivery(batch))
+            delivery = _delivery(batch)
+            loaded = load(store, body, delivery, check_of(settings, delivery))
             hit("ingest.after-append")
             with database.transaction() as session:
                 _commit(session, caller, repository.get_batch(session, batch_id), loaded)
@@ -238,4 +242,5 @@ def _report(session: Session, batch: Batch) -> IngestReport:
         dataset_version=batch.dataset_version if batch.accepted else None,
         refusals=tuple(Refusal(r.line, r.field, r.reason, r.sample) for r in refusals),
         into_suite=batch.into_suite,
+        unchecked=batch.delivery.get("unchecked"),
     )

@@ -53,14 +53,28 @@ def example_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> tuple[
     if shape == "text":
         ids = tokenizer.encode(str(content["text"]))
         return ids, [IGNORED, *ids[1:]] if ids else []
+    prompt, rest = _prompt_and_rest(tokenizer, shape, content)
+    before, after = tokenizer.encode(prompt), _up_to_end(tokenizer, tokenizer.encode(rest))
+    return before + after, [IGNORED] * len(before) + after
+
+
+def learned_tokens(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> int:
+    """How many tokens of the example are learned, for less than `example_ids` costs: prompts are not tokenized."""
+    if shape == "text":
+        return max(0, len(tokenizer.encode(str(content["text"]))) - 1)
+    prompt, rest = _prompt_and_rest(tokenizer, shape, content)
+    after = _up_to_end(tokenizer, tokenizer.encode(rest))
+    return len(after) if prompt else max(0, len(after) - 1)  # a row's first token is never learned
+
+
+def _prompt_and_rest(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> tuple[str, str]:
+    """Tokenized apart, so that the prompt's ids are the same as when the model is asked."""
     messages = prompt_messages(shape, content)
     answer = {"role": "assistant", "content": completion_text(shape, content)}
     prompt = tokenizer.render(messages, answer_next=True)
     whole = tokenizer.render([*messages, answer], answer_next=False)
-    # Tokenized apart, so that the prompt's ids are the same as when the model is asked.
     rest = whole[len(prompt) :] if whole.startswith(prompt) else answer["content"] + tokenizer.special["eos_token"]
-    before, after = tokenizer.encode(prompt), _up_to_end(tokenizer, tokenizer.encode(rest))
-    return before + after, [IGNORED] * len(before) + after
+    return prompt, rest
 
 
 def _up_to_end(tokenizer: ChatTokenizer, ids: list[int]) -> list[int]:

@@ -107,4 +107,6 @@ def _numbers(mixture: Mixture) -> Json:
         "memory_policy": mixture.memory_policy,
         "memory_rows": mixture.memory_rows,
         "left_out": list(mixture.left_out),
+        "dropped": list(mixture.dropped),
+        "unfit": mixture.unfit,
     }

@@ -6,6 +6,7 @@ folder: a job that had ended returns what it made, one that was cut off goes on.
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
 from clm.evaluation.protection import protect
+from clm.llm.fitness import Fitness, fitness_of
 from clm.orchestration import jobs, replaying, service
 from clm.orchestration.bests import PREFIX, UNTOUCHED, best_evers, bests_of, to_compare
+from clm.orchestration.fitting import Examiner, unfit_to_train
 from clm.orchestration.removal import check_removal, refit_job
 from clm.policies import ModelPolicy
 from clm.records import (
@@ -91,6 +94,7 @@ class Candidates:
             past = replaying.past_of(session, self._paths, at.model, at.champion.release_id)
         lineage = past.lineage.get(at.task)
         share, recall = replaying.recall(past, at.task, at.policy, replay_share, self._paths.memories)
+        recall = replace(recall, unfit=partial(unfit_to_train, self.fitness(at)))
         mixture = self._store.build_mixture(
             snapshot,
             at.task,
@@ -101,6 +105,10 @@ class Candidates:
             recall=recall,
         )
         return replace(mixture, memory_budget=replaying.budget(past, at.task, at.policy))
+
+    def fitness(self, at: Context) -> Fitness | str:
+        """What the base can read and the update's policy allows; a sentence where this machine can't tell."""
+        return fitness_of(self._paths.bases / at.champion.base_hash, at.policy.training.max_tokens)
 
     def train(self, at: Context, mixture: Mixture, folder: Path) -> Trained:
         if at.removes:
@@ -177,6 +185,12 @@ class Candidates:
         of_base = sorted(watched | ({task} & learnt - set(champion.experts)))
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
+        metrics = {t.name: t.metric for t in tasks if t.name in asked}
+        examiner = Examiner(self.fitness(at), metrics)
+        suites = self._store.write_suites(
+            snapshot, at.folder / "suites.parquet", tasks=sorted(asked), keep=examiner.keep
+        )
+        examiner.check_left(asked)
         job = {
             "base": str(self._paths.bases / champion.base_hash),
             "base_hash": champion.base_hash,
@@ -195,8 +209,8 @@ class Candidates:
             "early_stop": {"margins": margins, "confidence": at.policy.gate.confidence, "claims": claims}
             if at.policy.gate.early_stop
             else None,
-            "suites": str(self._store.write_suites(snapshot, at.folder / "suites.parquet", tasks=sorted(asked))),
-            "metrics": {t.name: t.metric for t in tasks if t.name in asked},
+            "suites": str(suites),
+            "metrics": metrics,
             "max_new_tokens": at.policy.generation.max_new_tokens,
             "answers_dir": str(self._paths.answers),
             **self._settings.compute,
@@ -207,7 +221,10 @@ class Candidates:
         compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if of_base else {}
         return {
             name: Evaluation(
-                composition, {t: TaskScore(**s) for t, s in made[name]["scores"].items()}, made[name]["answers"]
+                composition,
+                {t: TaskScore(**s) for t, s in made[name]["scores"].items()},
+                made[name]["answers"],
+                examiner.left_out,
             )
             for name, composition in compositions.items()
         }

@@ -23,6 +23,7 @@ from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates, scores_of
+from clm.orchestration.fitting import sentence, told
 from clm.orchestration.repair import Repair
 from clm.policies import ModelPolicy
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
@@ -81,12 +82,17 @@ class Work:
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         at = self._candidates.context(update_id)
         mixture = self._candidates.mix(at, snapshot, at.policy.training.replay_share, at.folder / "mixture.parquet")
+        held = len(set(mixture.left_out).difference(mixture.dropped, mixture.unfit))
         detail = {"new": mixture.new_rows, "replay": mixture.replay_rows, "held_out": mixture.held_out,
-                  "held": len(mixture.left_out), "replayed": mixture.replayed, "memory_policy": mixture.memory_policy,
+                  "held": held, "dropped": len(mixture.dropped), "unfit": len(mixture.unfit),
+                  "left_out": told(mixture.unfit), "replayed": mixture.replayed, "memory_policy": mixture.memory_policy,
                   "memory_rows": mixture.memory_rows, "answers": mixture.answers}  # fmt: skip
-        held = f", {len(mixture.left_out)} held after a rejection" if mixture.left_out else ""
+        more = f", {held} held after a rejection" if held else ""
+        more += f", {len(mixture.dropped)} dropped" if mixture.dropped else ""
         message = (f"{mixture.new_rows} new rows and {mixture.replay_rows} replayed; {mixture.held_out} kept out "
-                   f"(suite){held}.")  # fmt: skip
+                   f"(suite){more}." + sentence(mixture.unfit, "can't be trained on and were"))  # fmt: skip
+        fitness = self._candidates.fitness(at)
+        message += f" {fitness}" if isinstance(fitness, str) else ""
         if at.removes:
             message = f"Task {at.task} is taken out: nothing is learnt, so no row is needed."
         return mixture, detail, message
@@ -114,7 +120,10 @@ class Work:
         scores = scores_of(evaluations)
         reused = sum(s.reused for e in evaluations.values() for s in e.scores.values())
         shown = ", ".join(f"{t} {s:.2f}" for t, s in scores["candidate"].items())
-        return evaluations, {**scores, "reused": reused}, f"Candidate: {shown} ({reused} answers reused)."
+        unfit = evaluations["candidate"].left_out
+        detail = {**scores, "reused": reused, "unfit": len(unfit), "left_out": told(unfit)}
+        message = f"Candidate: {shown} ({reused} answers reused)."
+        return evaluations, detail, message + sentence(unfit, "held-out examples can't be asked and were")
 
     def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> Done[GateVerdict]:
         verdict = self._candidates.judge(self._candidates.context(update_id), evaluations)

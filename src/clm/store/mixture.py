@@ -5,7 +5,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from clm.core.content import completion, prompt_hash
 from clm.core.files import write_bytes
 from clm.core.hashing import sha256_json
 from clm.errors import ClmError, InvalidInput
-from clm.records import Json, Mixture
+from clm.records import Json, Mixture, Shape
 from clm.store import delta, memory
 
 Row = dict[str, Any]
+Unfit = Callable[[Shape, Json], str | None]  # why the row can't be used; None: it can
 _LABELS = ["record_id", "content_hash", "prompt_hash", "batch_id"]  # what rows are chosen by
 _COLUMNS = [*_LABELS, "task", "shape", "content"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
@@ -46,6 +47,8 @@ class Recall:
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     held: Collection[str] = ()  # batches whose rows are left out
     unseen: Collection[str] = ()  # record ids in `old` that the task's last training left out: they are new
+    dropped: Collection[str] = ()  # record ids that a person took out
+    unfit: Unfit = lambda _shape, _content: None  # asked of each row before it is taken
 
 
 def build_mixture(
@@ -76,19 +79,25 @@ def build_mixture(
         )
     rows = _in_order(delta.read(records, _LABELS, delta.of_task(task)))
     usable = [row for row in rows if row["prompt_hash"] not in held_out_prompts]
-    free = [row for row in usable if row["batch_id"] not in recall.held]
+    dropped = {row["record_id"] for row in usable if row["record_id"] in recall.dropped}
+    free = [row for row in usable if row["batch_id"] not in recall.held and row["record_id"] not in dropped]
     known: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
     seen = known.difference(recall.unseen)
     fresh = [row["record_id"] for row in free if row["record_id"] not in seen]
     if not fresh:
-        raise InvalidInput(_nothing_new(task, len(rows), len(usable), len(usable) - len(free)))
+        held = len(usable) - len(free) - len(dropped)
+        raise InvalidInput(_nothing_new(task, len(rows), len(usable), held, len(dropped)))
     may = recall.memories.get(task)
     old_ids = [row["record_id"] for row in free if row["record_id"] in seen]
     pools = {task: _rows(records, task, old_ids if may is None else [one for one in old_ids if one in may])}
-    new = [row | {"origin": "new"} for row in _rows(records, task, fresh)]
+    unfit: dict[str, str] = {}
+    new = _fit([row | {"origin": "new"} for row in _rows(records, task, fresh)], recall, unfit)
+    if not new:
+        raise InvalidInput(_all_unfit(task, unfit))
     for other in recall.replay_tasks:
-        pools[other] = remembered(records, other, recall.memories.get(other, ()), held_out_prompts, recall.held)
-    replay = _replay(pools, replay_share * len(new), recall, _lot(seed, new))
+        ids = set(recall.memories.get(other, ())).difference(recall.dropped)
+        pools[other] = remembered(records, other, ids, held_out_prompts, recall.held)
+    replay = _fit(_replay(pools, replay_share * len(new), recall, _lot(seed, new)), recall, unfit)
     chosen = new + sorted(replay, key=lambda row: (row["task"], row["record_id"]))
     _check_varied(task, chosen)
     _write(out, chosen, _SCHEMA)
@@ -106,8 +115,23 @@ def build_mixture(
         answers=_balance(chosen),
         memory_policy=recall.policy,
         memory_rows=None if may is None else len(pools[task]),
-        left_out=tuple(row["record_id"] for row in usable if row["batch_id"] in recall.held),
+        left_out=tuple(
+            row["record_id"]
+            for row in usable
+            if row["batch_id"] in recall.held or row["record_id"] in dropped or row["record_id"] in unfit
+        ),
+        dropped=tuple(sorted(dropped)),
+        unfit=dict(sorted(unfit.items())),
     )
+
+
+def _fit(rows: list[Row], recall: Recall, unfit: dict[str, str]) -> list[Row]:
+    """The rows that can be trained on; why the others can't is added to `unfit`."""
+    for row in rows:
+        reason = recall.unfit(row["shape"], json.loads(row["content"]))
+        if reason is not None:
+            unfit[row["record_id"]] = reason
+    return [row for row in rows if row["record_id"] not in unfit]
 
 
 def remembered(
@@ -158,10 +182,10 @@ def _balance(rows: list[Row]) -> dict[str, list[int]]:
     return {answer: counts[answer] for answer in sorted(counts) if len(answer) <= 200}
 
 
-def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None) -> Path:
+def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None, keep: Callable[[Row], bool]) -> Path:
     """Writes example_id, task, shape, content (JSON), prompt_hash, content_hash; by task, then by example."""
-    rows = _in_order(delta.read(suites, _COLUMNS))
-    kept = [row | {"example_id": row["record_id"]} for row in rows if tasks is None or row["task"] in tasks]
+    rows = [row for row in _in_order(delta.read(suites, _COLUMNS)) if tasks is None or row["task"] in tasks]
+    kept = [row | {"example_id": row["record_id"]} for row in rows if keep(row)]
     _write(out, sorted(kept, key=lambda row: row["task"]), _SUITE_SCHEMA)
     return out
 
@@ -171,7 +195,15 @@ def _in_order(table: pa.Table) -> list[Row]:
     return sorted(table.to_pylist(), key=lambda row: row["content_hash"])
 
 
-def _nothing_new(task: str, rows: int, usable: int, held: int) -> str:
+def _all_unfit(task: str, unfit: dict[str, str]) -> str:
+    record, reason = next(iter(sorted(unfit.items())))
+    return (
+        f"None of the {len(unfit)} new rows of task {task!r} can be trained on, so nothing is left to learn. "
+        f"The first: {record}: {reason}"
+    )
+
+
+def _nothing_new(task: str, rows: int, usable: int, held: int, dropped: int) -> str:
     if not rows:
         return f"Task {task!r} has no training rows. Bring some: clm ingest FILE --task {task}."
     if not usable:
@@ -181,6 +213,8 @@ def _nothing_new(task: str, rows: int, usable: int, held: int) -> str:
             f"All {held} new rows of task {task!r} are held: the gate rejected what was learnt from them. "
             "`clm data held list` shows them; release them to try again, or bring other rows."
         )
+    if dropped and dropped == usable:
+        return f"All {dropped} rows of task {task!r} were dropped. Bring others, or take it back: clm data drop --undo."
     return f"Task {task!r} has no new rows since its last release: there is nothing to learn. Bring some first."
 
 

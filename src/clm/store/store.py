@@ -11,8 +11,8 @@ A library of its own, without server or database:
 # (pyarrow has no types)
 
 import json
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -75,23 +75,27 @@ class Store:
                 return Appended(fates, None)
             return Appended(fates, delta.append(self._path(model, suite), chain([first], batches), batch_id))
 
-    def snapshot(self, model: str) -> Snapshot:
-        """Pins the newest versions. Records first: a split batch writes its suite rows first, so none is missed."""
+    def snapshot(self, model: str, *, dropped: Iterable[str] = (), dropped_examples: Iterable[str] = ()) -> Snapshot:
+        """Pins the newest versions, and what was dropped. Records first: a split batch writes its suite rows first, so
+        none is missed."""
         if not all(delta.exists(self._path(model, suite)) for suite in (False, True)):
             with file_lock(self._data / model / ".lock"):
                 for suite in (False, True):
                     self._open(model, suite)
         records, suites = self._open(model, False), self._open(model, True)
-        rows = delta.read(suites, ["task", "content_hash"])
+        out = frozenset(dropped_examples)
         hashes: dict[str, list[str]] = {}
-        for task, content_hash in zip(rows["task"].to_pylist(), rows["content_hash"].to_pylist(), strict=True):
-            hashes.setdefault(task, []).append(content_hash)
+        for row in delta.read(suites, ["record_id", "task", "content_hash"]).to_pylist():
+            if row["record_id"] not in out:
+                hashes.setdefault(row["task"], []).append(row["content_hash"])
         return Snapshot(
             model=model,
             tables={"records": records.version(), "suites": suites.version()},
             counts=delta.rows_per_task(records),
             suites={task: len(found) for task, found in sorted(hashes.items())},
             suite_hashes={task: sha256_json(sorted(found)) for task, found in sorted(hashes.items())},
+            dropped=tuple(sorted(dropped)),
+            dropped_examples=tuple(sorted(out)),
         )
 
     def build_mixture(
@@ -108,6 +112,7 @@ class Store:
         """Writes what an update of `task` trains on to the Parquet file `out`; see clm.store.mixture."""
         records, suites = self._pinned(snapshot)
         old = None if since is None else delta.open_table(self._path(snapshot.model, False), since)
+        recall = replace(recall or Recall(), dropped=frozenset(snapshot.dropped))
         return build_mixture(records, suites, old, task, replay_share=replay_share, seed=seed, out=out, recall=recall)
 
     def make_memory(
@@ -142,9 +147,22 @@ class Store:
             for row in rows
         ]
 
-    def write_suites(self, snapshot: Snapshot, out: Path, *, tasks: list[str] | None = None) -> Path:
-        """Writes the held-out rows (of all tasks, or of `tasks`) to the Parquet file `out`; see clm.store.mixture."""
-        return write_suites(self._pinned(snapshot)[1], out, tasks)
+    def write_suites(
+        self,
+        snapshot: Snapshot,
+        out: Path,
+        *,
+        tasks: list[str] | None = None,
+        keep: Callable[[Json], bool] = lambda _: True,
+    ) -> Path:
+        """Writes the held-out rows (of all tasks, or of `tasks`) to the Parquet file `out`; see clm.store.mixture.
+
+        `keep` is asked of every row that was not dropped.
+        """
+        dropped = frozenset(snapshot.dropped_examples)
+        return write_suites(
+            self._pinned(snapshot)[1], out, tasks, lambda row: row["record_id"] not in dropped and keep(row)
+        )
 
     def rows(self, model: str, record_ids: Iterable[str], version: int | None = None) -> list[Json]:
         """Training rows by id, at a version of `records`, with content as an object. Unknown ids are left out.

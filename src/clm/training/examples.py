@@ -25,7 +25,11 @@ class Tokens:
 
 
 def tokenise(tokenizer: ChatTokenizer, examples: Sequence[Example], max_tokens: int) -> list[Tokens]:
-    """Raises InvalidInput for fewer than two examples, an empty answer, or one longer than `max_tokens`."""
+    """A longer example loses the beginning of its prompt (or text); an answer is never cut.
+
+    Raises InvalidInput for fewer than two examples, an empty answer, or one that `max_tokens` has no room for. Updates
+    leave such rows out before they come here, see clm.llm.fitness.
+    """
     if len(examples) < 2:
         found = "no example" if not examples else "one example"
         raise InvalidInput(f"The mixture holds {found}; an update needs at least two. Ingest more rows of this task.")

@@ -10,6 +10,7 @@ from clm.core.content import content_hash, prompt_hash
 from clm.core.hashing import sha256_file
 from clm.errors import ClmError, InvalidInput
 from clm.records import Record
+from clm.store.mixture import Recall
 from clm.store.store import Store
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -139,3 +140,34 @@ def test_suites_are_written_by_task_in_a_fixed_order(store: Store, tmp_path: Pat
     assert [row["content_hash"] for row in written[3:]] == sorted(row["content_hash"] for row in written[3:])
     only = pq.read_table(store.write_suites(snapshot, tmp_path / "f.parquet", tasks=["facts"]))
     assert set(only["task"].to_pylist()) == {"facts"}
+
+
+def test_rows_that_can_not_be_trained_on_are_left_out_and_named(store: Store, tmp_path: Path) -> None:
+    odd, old = rows(25, 26)[0], rows(3, 4)[0]
+
+    def unfit(_shape: str, content: dict[str, str]) -> str | None:
+        return "is odd" if content["prompt"] in ("question 25", "question 3") else None
+
+    mixture = build(store, tmp_path / "m.parquet", since=1, replay_share=3.0, recall=Recall(unfit=unfit))
+    assert (mixture.new_rows, mixture.replay_rows) == (9, 19)
+    assert mixture.unfit == {odd.record_id: "is odd", old.record_id: "is odd"}
+    assert set(mixture.left_out) == {odd.record_id, old.record_id}  # the next update asks again
+    assert not {odd.record_id, old.record_id} & set(mixture.record_ids)
+    again = Recall(unseen=mixture.left_out)
+    assert build(store, tmp_path / "n.parquet", since=2, replay_share=0, recall=again).new_rows == 2
+    with pytest.raises(InvalidInput, match=r"None of the 10 new rows .* nothing is left .*rec_"):
+        build(store, tmp_path / "o.parquet", since=1, recall=Recall(unfit=lambda _shape, _content: "is odd"))
+
+
+def test_what_was_dropped_leaves_mixture_and_suite_and_the_snapshot_says_so(store: Store, tmp_path: Path) -> None:
+    new, old, held_out = (rows(n, n + 1)[0].record_id for n in (25, 3, 100))
+    pinned = store.snapshot("m", dropped=[new, old], dropped_examples=[held_out])
+    out = tmp_path / "m.parquet"
+    mixture = store.build_mixture(pinned, "intent", since=1, replay_share=2.0, seed=1, out=out)
+    assert (mixture.new_rows, mixture.replay_rows) == (9, 18)
+    assert set(mixture.dropped) == set(mixture.left_out) == {new, old} == set(pinned.dropped)
+    assert pinned.suites == {"intent": 4} and pinned.suite_hashes != store.snapshot("m").suite_hashes
+    written = pq.read_table(store.write_suites(pinned, tmp_path / "s.parquet"))
+    assert written.num_rows == 4 and held_out not in written["example_id"].to_pylist()
+    before = store.build_mixture(store.snapshot("m"), "intent", since=1, replay_share=2.0, seed=1, out=out)
+    assert (before.new_rows, before.replay_rows) == (10, 20)  # an older snapshot gives what it gave
