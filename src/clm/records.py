@@ -133,13 +133,32 @@ class Memory:
     most_bytes: int
 
 
+def task_of(expert: str) -> str:
+    """The task that an expert answers. A task's first part has its name, further ones are `task.2`, `task.3` …"""
+    return expert.partition(".")[0]
+
+
+def part_number(expert: str) -> int:
+    """1 for a task's first part, n for `task.n`."""
+    return int(expert.partition(".")[2] or 1)
+
+
 @dataclass(frozen=True)
 class Composition:
-    """What answers a prompt: base, experts by task and the router. Equal compositions answer equally."""
+    """What answers a prompt: base, experts by name and the router. Equal compositions answer equally."""
 
     base_hash: str
-    experts: dict[str, str]  # task -> expert hash
+    experts: dict[str, str]  # expert's name, see `task_of` -> expert hash
     router_hash: str | None  # None: no experts, the base answers everything
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The tasks that have an expert."""
+        return frozenset(map(task_of, self.experts))
+
+    def parts(self, task: str) -> list[str]:
+        """The names of a task's experts, in order."""
+        return sorted((name for name in self.experts if task_of(name) == task), key=part_number)
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,7 @@ class Trained:
     state_hash: str | None = None  # what the strategies remember for the next update of this adapter
     notes: Json = field(default_factory=dict[str, Any])  # what they chose: rows by origin, frozen layers …
     transfer: Json | None = None  # a new task's start and why, see clm.training.transfer; None: its own expert
+    part: str = ""  # the name of the expert that was trained; empty: the task's
 
 
 @dataclass(frozen=True)

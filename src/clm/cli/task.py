@@ -130,7 +130,7 @@ def remove(
     with here.database.read() as session:
         catalog.check_removable(session, model, task, force=force)
         champion = registry.get(session, deployments.get_deployment(session, model).champion)
-    if task not in champion.composition.experts:
+    if task not in champion.composition.tasks:
         typer.echo(
             f"Task {task} has no expert in v{champion.number}, which serves: no other task is touched.", err=True
         )

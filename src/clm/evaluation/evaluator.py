@@ -24,7 +24,7 @@ from clm.evaluation.suites import SuiteExample, suite_hash
 from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
 from clm.llm.router import load_router
-from clm.records import BASE, Metric, TaskScore
+from clm.records import BASE, Metric, TaskScore, task_of
 
 if TYPE_CHECKING:
     from clm.llm.runtime import Runtime
@@ -33,7 +33,7 @@ ROOM = 8  # tokens that an answer may be longer than the longest reference of it
 CHUNK = 64  # examples that are answered before their answers are saved
 
 Suites = Mapping[str, list[SuiteExample]]
-Route = tuple[tuple[str, float], ...]  # tasks that answer, the nearest first, with their weights; or BASE alone
+Route = tuple[tuple[str, float], ...]  # experts that answer, the nearest first, with their weights; or BASE alone
 OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
 Enough = Callable[[str, Sequence[AnswerRow]], bool]  # task and its answers so far
 
@@ -271,21 +271,22 @@ class Evaluator:
 def task_scores(
     rows: Sequence[AnswerRow], suites: Suites, metrics: Mapping[str, Metric], candidate: Candidate
 ) -> dict[str, TaskScore]:
-    """Means per task that was answered. Misrouted: another than the task's expert answered, or than the base where
-    there is none."""
+    """Means per task that was answered. Misrouted: none of the task's experts answered, or not the base where there is
+    none."""
     scores: dict[str, TaskScore] = {}
+    taught = set(map(task_of, candidate.experts))
     for task, examples in suites.items():
         mine = [row for row in rows if row.task == task]
         if not mine:
             continue
-        wanted = task if task in candidate.experts else BASE
+        wanted = task if task in taught else BASE
         scores[task] = TaskScore(
             task=task,
             metric=metrics[task],
             score=statistics.fmean(row.score for row in mine),
             n=len(mine),
             suite_hash=suite_hash(examples),
-            misrouted=sum(row.routed != wanted for row in mine),
+            misrouted=sum(task_of(row.routed) != wanted for row in mine),
             reused=sum(row.reused for row in mine),
         )
     return scores

@@ -31,7 +31,7 @@ def bests_of(session: Session, model: str, champion: BundlePaths, folder: Path) 
     """By task, of the releases on the champion's base that still lie in `folder`."""
     on_base = [r for r in registry.list_releases(session, model) if r.composition.base_hash == champion.base_hash]
     there = [r for r in on_base if (folder / r.release_id).exists()]
-    facts = [ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts)) for r in there]
+    facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in there]
     return best_releases(scores.ledger_rows(session, model), facts, champion.release_id)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from clm import __version__
 from clm.catalog.tables import Model
 from clm.policies import ModelPolicy
-from clm.records import Json, Judged, Memory, Mixture, Snapshot, Trained
-from clm.registry.bundle import BundlePaths, BundleSpec, read_lineage
+from clm.records import Json, Judged, Memory, Mixture, Snapshot, Trained, task_of
+from clm.registry.bundle import BundlePaths, BundleSpec, newest_lineage, read_lineage
 from clm.settings import Paths
 
 
@@ -24,7 +24,7 @@ def describe(
     trained = candidate.trained
     return {
         "task": trained.task,
-        "kind": "learn" if trained.task in trained.composition.experts else "remove",
+        "kind": "learn" if trained.task in trained.composition.tasks else "remove",
         "parent": champion.release_id,
         "snapshot": asdict(snapshot),
         "mixture": _numbers(candidate.mixture),
@@ -64,6 +64,9 @@ def bundle_spec(
         **({"memory": asdict(memory)} if memory else {}),
         **({"repair": lineage["repair"]} if "repair" in lineage else {}),
     }
+    before = newest_lineage(paths.releases / champion.release_id).get(trained.task, {"turn": 0})
+    own["turn"] = before.get("turn", 1) + 1  # how many updates the task had: of its parts, which one is the newest
+    part = trained.part or trained.task
     router = trained.composition.router_hash
     kept = trained.composition.experts
     made_before = read_lineage(paths.releases / champion.release_id)
@@ -78,14 +81,14 @@ def bundle_spec(
         },
         features={
             name: paths.features / f"{trained.features_hash}.safetensors"
-            if name == trained.task
+            if name == part
             else champion.features[name][1]
             for name in kept
         },
         router=paths.routers / router if router else None,
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
-        expert_lineage={name: own if name == trained.task else made_before[name] for name in kept},
+        expert_lineage={name: own if name == part else made_before[name] for name in kept},
         states=_states(paths, champion, trained),
     )
 
@@ -93,8 +96,8 @@ def bundle_spec(
 def _states(paths: Paths, champion: BundlePaths, trained: Trained) -> dict[str, Path]:
     if trained.state_hash is not None:
         return {**champion.states, trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
-    removed = trained.adapter if trained.task not in trained.composition.experts else None
-    return {adapter: state for adapter, state in champion.states.items() if adapter != removed}
+    removed = trained.adapter if trained.task not in trained.composition.tasks else None
+    return {adapter: state for adapter, state in champion.states.items() if task_of(adapter) != removed}
 
 
 def _numbers(mixture: Mixture) -> Json:

@@ -34,6 +34,7 @@ from clm.records import (
     Snapshot,
     TaskScore,
     Trained,
+    task_of,
 )
 from clm.registry import bundle as bundles
 from clm.settings import Settings
@@ -54,11 +55,11 @@ class Context:
     folder: Path
     removes: bool = False  # the update takes the task's expert out, and trains nothing
     adapter: str = ""  # whose expert is trained: the task's own, its group's, or the one that all share
-    mates: tuple[str, ...] = ()  # other tasks of the champion that this adapter answers too
+    mates: tuple[str, ...] = ()  # other experts' names in the champion that are this adapter too
 
     @property
     def start(self) -> str | None:
-        """The task whose released expert the training goes on from."""
+        """The name of the released expert that the training goes on from."""
         return next((name for name in (self.task, *self.mates) if name in self.champion.experts), None)
 
 
@@ -81,10 +82,13 @@ class Candidates:
         policy = ModelPolicy.model_validate(update.policy)
         folder = self._paths.updates / update_id
         chosen, task = policy.training.strategies, update.task
-        adapters = {name: adapter_of(chosen, name, groups.get(name)) for name in (task, *sorted(champion.experts))}
-        mates = tuple(name for name in adapters if name != task and adapters[name] == adapters[task])
+        adapter = adapter_of(chosen, task, groups.get(task))
+        mates = tuple(
+            name for name in sorted(champion.experts)
+            if name != task and adapter_of(chosen, name, groups.get(task_of(name))) == adapter
+        )  # fmt: skip
         removes = update.kind == "remove"
-        return Context(update_id, update.model, task, policy, champion, folder, removes, adapters[task], mates)
+        return Context(update_id, update.model, task, policy, champion, folder, removes, adapter, mates)
 
     def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
         """The task's rows that its champion's expert did not see yet, and `replay_share` remembered ones for each."""
@@ -159,14 +163,14 @@ class Candidates:
         job = refit_job(self._settings, at.champion, at.policy.training, without=at.task)
         began = time.monotonic()
         made = jobs.run_job(self._database, at.update_id, folder, "clm.training.refit", job, at.folder)
-        kept = {name: expert for name, (expert, _) in at.champion.experts.items() if name != at.task}
+        kept = {name: expert for name, (expert, _) in at.champion.experts.items() if task_of(name) != at.task}
         composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made["router_hash"])
         unused = "" if at.mates else at.adapter  # what its strategies remember leaves with it
         return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0, adapter=unused)
 
     def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:
         champion, task = at.champion, at.task
-        learnt = set(trained.composition.experts)
+        learnt = trained.composition.tasks
         missing = sorted(name for name in learnt if not snapshot.suites.get(name))
         if missing:
             raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
@@ -182,7 +186,7 @@ class Candidates:
         }
         claims = len(margins) + sum(len(names) for _, names in bests.values())
         # The untouched base is asked too: what did it know of a new task, and of what no task teaches?
-        of_base = sorted(watched | ({task} & learnt - set(champion.experts)))
+        of_base = sorted(watched | ({task} & learnt - champion.composition.tasks))
         where = {name: path for name, (_, path) in champion.experts.items()}
         router = trained.composition.router_hash
         metrics = {t.name: t.metric for t in tasks if t.name in asked}
@@ -256,14 +260,14 @@ class Candidates:
 
 
 def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:
-    """The champion's composition with another expert for the update's task."""
+    """The champion's composition with another expert for the update's task, whose further parts stay."""
     experts = {name: expert for name, (expert, _) in at.champion.experts.items()}
     experts |= dict.fromkeys((at.task, *at.mates), expert_hash)
     return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
 
 
 def _answered_by(trained: Trained) -> list[str]:
-    """The tasks that the trained expert answers."""
+    """The names under which the trained expert answers."""
     return [name for name, expert in trained.composition.experts.items() if expert == trained.expert_hash]
 
 

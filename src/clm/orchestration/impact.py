@@ -25,7 +25,7 @@ from clm.ingest.reading import format_of
 from clm.orchestration import jobs
 from clm.orchestration.candidates import composition_job
 from clm.orchestration.removal import check_removal, refit_job
-from clm.records import BASE, Composition, Json, Record, Refusal, Snapshot
+from clm.records import BASE, Composition, Json, Record, Refusal, Snapshot, task_of
 from clm.registry import bundle as bundles
 from clm.settings import Settings
 from clm.store.store import Store
@@ -117,7 +117,9 @@ def measure(
     snapshot = store.snapshot(model)
     with tempfile.TemporaryDirectory(dir=settings.paths.updates, prefix="impact-") as temporary:
         folder = Path(temporary)
-        suites = store.write_suites(snapshot, folder / "suites.parquet", tasks=sorted({*champion.experts, task}))
+        suites = store.write_suites(
+            snapshot, folder / "suites.parquet", tasks=sorted({*champion.composition.tasks, task})
+        )
         rows: dict[str, str] = {}
         if not removal:
             rows[task] = str(_rows_of(settings, store, snapshot, task, file, suites, folder))
@@ -125,7 +127,7 @@ def measure(
         refit = refit_job(settings, champion, policy.training, without=task) | {"rows": rows}
         made = jobs.run_alone(folder / "refit", "clm.training.refit", refit, tell)
         tell("Asking every task's suite")
-        experts = {name: expert for name, (expert, _) in champion.experts.items() if name != task}
+        experts = {name: expert for name, (expert, _) in champion.experts.items() if task_of(name) != task}
         after = Composition(champion.base_hash, experts, made["router_hash"])
         where = {name: path for name, (_, path) in champion.experts.items()}
         job = {
@@ -136,7 +138,7 @@ def measure(
                 "after": composition_job(after, where, Path(made["router_path"])),
             },
             "suites": str(suites),
-            "metrics": {name: metrics.get(name, "exact_match") for name in (*champion.experts, task)},
+            "metrics": {name: metrics.get(name, "exact_match") for name in (*champion.composition.tasks, task)},
             "max_new_tokens": policy.generation.max_new_tokens,
             "answers_dir": str(settings.paths.answers),
             **settings.compute,
@@ -148,7 +150,7 @@ def measure(
 
 def _check_addition(champion: bundles.BundlePaths, task: str, file: Path | None) -> None:
     catalog.check_name("task", task)
-    if task in champion.experts:
+    if task in champion.composition.tasks:
         raise InvalidInput(
             f"Task {task!r} is learnt already, so it can't be added. `clm update start {task}` refreshes it"
             + ("; leave --add out." if file else "."),
@@ -223,5 +225,6 @@ def _routes(answers: Path) -> dict[str, Routes]:
     found: dict[str, Routes] = {}
     counted = pl.read_parquet(answers, columns=["task", "routed"]).group_by("task", "routed").len()
     for task, routed, n in counted.sort("task", "routed").iter_rows():
-        found.setdefault(task, {})[routed] = n
+        routes = found.setdefault(task, {})
+        routes[task_of(routed)] = routes.get(task_of(routed), 0) + n
     return found

@@ -4,18 +4,20 @@ from typing import Any
 
 from clm.errors import InvalidInput
 from clm.policies import TrainingPolicy
+from clm.records import task_of
 from clm.registry.bundle import BundlePaths
 from clm.settings import Settings
 
 
 def check_removal(champion: BundlePaths, task: str) -> None:
     """Raises InvalidInput where the champion can't do without the task, or has never learnt it."""
-    if task not in champion.experts:
-        known = ", ".join(sorted(champion.experts)) or "none"
+    tasks = champion.composition.tasks
+    if task not in tasks:
+        known = ", ".join(sorted(tasks)) or "none"
         raise InvalidInput(
             f"Task {task!r} has no expert in the release that serves, which knows: {known}.", field="task"
         )
-    if len(champion.experts) == 1:
+    if len(tasks) == 1:
         raise InvalidInput(
             f"Task {task!r} is the only one that the model has learnt: without it the base is left alone. To go back "
             "to the base, use `clm rollback --to v1`.",
@@ -28,7 +30,7 @@ def refit_job(settings: Settings, champion: BundlePaths, policy: TrainingPolicy,
     return {
         "base": str(settings.paths.bases / champion.base_hash),
         "base_hash": champion.base_hash,
-        "features": {name: str(path) for name, (_, path) in champion.features.items() if name != without},
+        "features": {name: str(path) for name, (_, path) in champion.features.items() if task_of(name) != without},
         "rows": {},
         "policy": policy.model_dump(mode="json"),
         "features_dir": str(settings.paths.features),

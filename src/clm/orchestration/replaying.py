@@ -33,21 +33,18 @@ from clm.store.store import Store
 class Past:
     """What a champion knows, and what must not be learnt from."""
 
-    lineage: Mapping[str, Json]  # of each task's expert
+    lineage: Mapping[str, Json]  # per task: of the expert that was trained last
     slipped: Mapping[str, float]  # per task: best score ever - score under the champion
     held: Collection[str]  # batches
     weights: Mapping[str, float] = field(default_factory=dict[str, float])  # of tasks; 1 where none is told
 
 
 def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
-    facts = [
-        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
-        for r in registry.list_releases(session, model)
-    ]
+    facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in registry.list_releases(session, model)]
     ledger = build_ledger(model, scores.ledger_rows(session, model), facts, champion)
     slipped = {t.task: t.best - t.current for t in ledger.tasks if t.best is not None and t.current is not None}
     weights = {task.name: task.weight for task in catalog.list_tasks(session, model)}
-    return Past(bundles.read_lineage(paths.releases / champion), slipped, holding.left_out(session, model), weights)
+    return Past(bundles.newest_lineage(paths.releases / champion), slipped, holding.left_out(session, model), weights)
 
 
 def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: Path) -> tuple[float, Recall]:
@@ -93,7 +90,7 @@ def remember(
     described: str | None,
 ) -> Memory:
     """Makes the task's memory after an update: of the memory so far and the rows that were new."""
-    before = bundles.read_lineage(paths.releases / champion).get(mixture.task, {}).get("memory")
+    before = bundles.newest_lineage(paths.releases / champion).get(mixture.task, {}).get("memory")
     return store.make_memory(
         snapshot,
         mixture,
@@ -111,7 +108,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
     champion = deployments.get_deployment(session, model).champion
     held = holding.left_out(session, model)
     found: list[Json] = []
-    for name, made in bundles.read_lineage(paths.releases / champion).items():
+    for name, made in bundles.newest_lineage(paths.releases / champion).items():
         if "memory" not in made or task not in (None, name):
             continue
         pinned = Memory(**made["memory"])

@@ -42,7 +42,7 @@ def _verdict(session: Session, update: Update) -> GateVerdictOut | None:
     """The gate's verdict, each task's scores before and after side by side with what the task is to this update."""
     if update.verdict is None:
         return None
-    knew = registry.get(session, update.champion).composition.experts if update.champion else {}
+    knew = registry.get(session, update.champion).composition.tasks if update.champion else frozenset[str]()
     own = "refreshed" if update.task in knew else "new"
     tasks = [{**task, "role": own if task["task"] == update.task else "original"} for task in update.verdict["tasks"]]
     return GateVerdictOut.model_validate({**update.verdict, "tasks": tasks})

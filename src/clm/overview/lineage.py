@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from clm.errors import NotFound
 from clm.monitoring import repository as monitoring
 from clm.orchestration import service as updates
-from clm.records import BASE, Json
+from clm.records import BASE, Json, task_of
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
 from clm.settings import Settings
@@ -41,7 +41,7 @@ def _release(session: Session, settings: Settings, store: Store, reference: str,
     release = registry.get(session, reference)
     row = registry.get_row(session, release.release_id)
     lineage = bundles.read_lineage(settings.paths.releases / release.release_id)
-    wanted = [task for task in release.composition.experts if only in (None, task)]
+    wanted = [name for name in release.composition.experts if only in (None, name, task_of(name))]
     return {
         "release": release.release_id,
         "number": release.number,
@@ -50,8 +50,8 @@ def _release(session: Session, settings: Settings, store: Store, reference: str,
         "made_by": row.update_id,
         "base": release.manifest["base"],
         "answered_by_base": only == BASE,
-        "experts": {task: _expert(store, release.model, release.composition.experts[task], lineage[task])
-                    for task in wanted},
+        "experts": {name: _expert(store, release.model, release.composition.experts[name], lineage[name])
+                    for name in wanted},
     }  # fmt: skip
 
 
@@ -69,18 +69,19 @@ def _expert(store: Store, model: str, expert_hash: str, made: Json) -> Json:
 
 def _learnt_from(session: Session, settings: Settings, record_id: str) -> Json:
     found = [
-        {"release": release.release_id, "number": release.number, "model": release.model, "task": task}
+        {"release": release.release_id, "number": release.number, "model": release.model,
+         "task": task_of(name), "expert": name}
         for release in registry.list_releases(session)
-        for task, made in bundles.read_lineage(settings.paths.releases / release.release_id).items()
+        for name, made in bundles.read_lineage(settings.paths.releases / release.release_id).items()
         if record_id in made["record_ids"]
-    ]
+    ]  # fmt: skip
     return {"record": record_id, "learnt_by": found}
 
 
 def render(found: Json) -> str:
     """The trace as an indented text, for a terminal."""
     if "record" in found:
-        users = [f"  v{r['number']} of {r['model']}, expert {r['task']}" for r in found["learnt_by"]]
+        users = [f"  v{r['number']} of {r['model']}, expert {r['expert']}" for r in found["learnt_by"]]
         return "\n".join([f"record {found['record']}", *(users or ["  no release has learnt from it"])])
     lines = [f"{key} {found[key]}" for key in ("answer", "update") if key in found]
     add: Callable[[int, str], None] = lambda depth, text: lines.append("  " * depth + text)  # noqa: E731

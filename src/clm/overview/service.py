@@ -65,10 +65,7 @@ _SAYS = {
 
 def ledger_of(session: Session, model: str) -> Ledger:
     catalog.get_model(session, model)
-    facts = [
-        ReleaseFact(r.release_id, r.number, frozenset(r.composition.experts))
-        for r in registry.list_releases(session, model)
-    ]
+    facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in registry.list_releases(session, model)]
     champion = deployments.get_deployment(session, model).champion
     return build_ledger(model, scores.ledger_rows(session, model), facts, champion)
 
@@ -77,7 +74,7 @@ def ledger_out(session: Session, model: str) -> LedgerOut:
     """The ledger with the tasks' weights in its average."""
     weights = {task.name: task.weight for task in catalog.list_tasks(session, model, removed=True)}
     champion = registry.get(session, deployments.get_deployment(session, model).champion)
-    return weighed(ledger_of(session, model), champion.composition.experts, weights)
+    return weighed(ledger_of(session, model), champion.composition.tasks, weights)
 
 
 def overview(session: Session, model: str | None) -> Overview:

@@ -2,11 +2,11 @@
 
 releases/<release_id>/
   manifest.json              what it is made of, with the SHA-256 of every other file
-  experts/<task>/            PEFT layout
-  features/<task>.safetensors    router features, to fit the router again when a task is added
+  experts/<name>/            PEFT layout; a task's further parts are named task.2, task.3 …
+  features/<name>.safetensors    router features, to fit the router again when a task is added
   states/<adapter>.safetensors   what its strategies remember of earlier updates, where they do
   router/  tokenizer/        tokenizer with chat template, from the base
-  lineage/<task>.json        what made that task's expert; carried over while the expert stays
+  lineage/<name>.json        what made that expert; carried over while it stays
   model.sig                  signature over all of it
 
 The same inputs give the same release_id: a manifest holds no times, no update ids and no paths of this machine.
@@ -24,12 +24,12 @@ from pathlib import Path
 from clm.core.files import adopt_folder, read_json, sync_file, sync_folder, write_bytes
 from clm.core.hashing import canonical_json, sha256_file, sha256_folder, sha256_text, short
 from clm.errors import InvalidInput, TamperedArtifact
-from clm.records import Composition, Json
+from clm.records import Composition, Json, task_of
 from clm.registry import signing
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-_TASK = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a task's name becomes a folder's name
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}(\.([2-9]|[1-9][0-9]{1,3}))?")  # a task, or a part of it: a folder's name
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
@@ -47,7 +47,7 @@ class BundleSpec:
 
     `lineage` tells how this composition came to be: `task`, `parent` (release id), `snapshot`, `policy`,
     `scores` {task: {"score", "n", "metric", "suite_hash", …}} and `gate` {"verdict", "reason", …}.
-    `expert_lineage` tells per task what made its expert: record ids, mixture, snapshot, training policy, base.
+    `expert_lineage` tells per expert what made it: record ids, mixture, snapshot, training policy, base.
     """
 
     model: str
@@ -168,8 +168,18 @@ def load_bundle(path: Path, keys: Path | None = None) -> BundlePaths:
 
 
 def read_lineage(path: Path) -> dict[str, Json]:
-    """Per task, what made its expert: the next release carries over what it does not train again."""
+    """Per expert, what made it: the next release carries over what it does not train again."""
     return {task: read_json(file) for task, file in load_bundle(path).lineage.items()}
+
+
+def newest_lineage(path: Path) -> dict[str, Json]:
+    """Per task, what made the part that was trained last: it tells what the whole task has seen and remembers."""
+    newest: dict[str, Json] = {}
+    for name, made in read_lineage(path).items():
+        task = task_of(name)
+        if task not in newest or made.get("turn", 1) > newest[task].get("turn", 1):
+            newest[task] = made
+    return newest
 
 
 def _lineage_file(path: Path, task: str) -> Path:
@@ -188,8 +198,11 @@ def _read_manifest(path: Path) -> Json:
 def _check(spec: BundleSpec) -> None:
     tasks = spec.experts.keys()
     for task in (*tasks, *spec.states):
-        if not _TASK.fullmatch(task):
-            raise InvalidInput(f"{task!r} can't name a task: use a-z, 0-9, '-' and '_'.", field="task")
+        if not _NAME.fullmatch(task):
+            raise InvalidInput(
+                f"{task!r} can't name a task: use a-z, 0-9, '-' and '_' (and .2, .3 … for its further parts).",
+                field="task",
+            )
     if spec.features.keys() != tasks or spec.expert_lineage.keys() != tasks:
         raise InvalidInput(
             f"A release needs features and lineage for each expert. Experts: {sorted(tasks)}, "

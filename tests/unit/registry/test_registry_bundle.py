@@ -167,6 +167,8 @@ def test_what_a_killed_process_left_is_removed_later(make_spec: MakeSpec, paths:
     ({"expert_lineage": {}}, "needs features and lineage"),
     ({"router": None}, "needs a router"),
     ({"tasks": ("../evil",)}, "can't name a task"),
+    ({"tasks": ("intent.1",)}, "can't name a task"),
+    ({"tasks": ("intent.2.3",)}, "can't name a task"),
     ({"lineage": {"mixture": {"path": "mixture.parquet"}}}, r"mixture\.path differs"),
     ({"lineage": {"scores": {"intent": {"score": 0.5, "reused": 3}}}}, "reused differs"),
     ({"lineage": {"scores": {"intent": {"score": float("nan")}}}}, "finite"),
