@@ -143,7 +143,8 @@ def assert_fine(page: Page, seen: Seen) -> None:
         taken = len(list(Path(folder).glob(f"{name}-*.png")))
         page.screenshot(path=Path(folder) / f"{name}-{taken + 1}.png")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert _violations(page) == []
+    found = _violations(page)
+    assert found == [], found
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZE["width"]
     assert seen == Seen([], [])
 

@@ -1,4 +1,4 @@
-"""The dashboard's three pages in a real Chromium, against the real API."""
+"""The dashboard's pages in a real Chromium, against the real API."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -166,8 +166,29 @@ def test_one_click_and_a_confirmation_roll_back(browser: Browser, busy: Installa
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_rows_are_brought(browser: Browser, busy: Installation, seen: Seen, theme: str, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "What is the Lumo?", "completion": "a lamp"}\n{"prompt": "no answer"}\n')
+    page = open_page(browser, f"{busy.url}/data", seen, theme)
+    page.get_by_label("Task").select_option("facts")
+    page.locator("input[type=file]").set_input_files(rows)
+    page.get_by_role("button", name="Send rows").click()
+    expect(page.get_by_role("status").filter(has_text="2 rows received")).to_contain_text("1 refused")
+    expect(page.get_by_text("a prompt needs a completion")).to_be_visible()
+    deliveries = region(page, "Deliveries").get_by_role("row")
+    expect(deliveries.nth(1)).to_contain_text("dashboard")
+    assert_fine(page, seen)
+
+
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(
-    ("path", "says"), [("/", "clm model create"), ("/updates", "No update yet"), ("/deployment", "Nothing is deployed")]
+    ("path", "says"),
+    [
+        ("/", "clm model create"),
+        ("/data", "No task yet"),
+        ("/updates", "No update yet"),
+        ("/deployment", "Nothing is deployed"),
+    ],
 )
 def test_empty_pages_say_how_to_begin(
     browser: Browser, bare: Installation, seen: Seen, path: str, says: str, theme: str

@@ -6,8 +6,9 @@ import css from './Shell.module.css'
 import { Shortcuts } from './Shortcuts'
 import { ThemeToggle } from './ThemeToggle'
 
-const PAGES: { to: '/' | '/updates' | '/deployment'; name: string; icon: IconName }[] = [
+const PAGES: { to: '/' | '/data' | '/updates' | '/deployment'; name: string; icon: IconName }[] = [
   { to: '/', name: 'Home', icon: 'home' },
+  { to: '/data', name: 'Data', icon: 'data' },
   { to: '/updates', name: 'Updates', icon: 'updates' },
   { to: '/deployment', name: 'Deployment', icon: 'deployment' },
 ]

@@ -24,7 +24,7 @@ const root = createRootRoute({
         new ApiError(
           404,
           'No such page',
-          'The address may be mistyped. Home, Updates and Deployment are in the menu.',
+          'The address may be mistyped. Home, Data, Updates and Deployment are in the menu.',
           null,
         )
       }
@@ -33,6 +33,12 @@ const root = createRootRoute({
 })
 
 const home = createRoute({ getParentRoute: () => root, path: '/', component: HomePage })
+
+const data = createRoute({
+  getParentRoute: () => root,
+  path: '/data',
+  component: lazyRouteComponent(() => import('@/features/data/DataPage'), 'DataPage'),
+})
 
 const updates = createRoute({
   getParentRoute: () => root,
@@ -54,7 +60,7 @@ const deployment = createRoute({
   component: lazyRouteComponent(() => import('@/features/deployment/DeploymentPage'), 'DeploymentPage'),
 })
 
-const routeTree = root.addChildren([home, updates, update, deployment])
+const routeTree = root.addChildren([home, data, updates, update, deployment])
 
 /** The app's router; with `path` it lives in memory, as tests need it. */
 export function makeRouter(path?: string) {

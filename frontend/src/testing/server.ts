@@ -1,5 +1,6 @@
 import { HttpResponse, http } from 'msw'
 import { setupServer } from 'msw/node'
+import * as deliveries from './deliveries'
 import * as fixtures from './fixtures'
 
 const HOST = 'http://localhost:3000'
@@ -30,6 +31,8 @@ export const server = setupServer(
   http.get(at('/updates/:id/log'), ({ request }) =>
     HttpResponse.json(new URL(request.url).searchParams.get('after') === '0' ? LOG : { lines: [], next: 1 }),
   ),
+  answers('/batches', { items: [deliveries.batch()], next_cursor: null }),
+  answers('/batches/:id/refusals', { items: [deliveries.refusal()], next_cursor: null }),
   answers('/deployments/:model', fixtures.deployment()),
   answers('/releases', { items: [1, 2, 3, 4].map(fixtures.release) }),
 )

@@ -6,6 +6,8 @@ export const keys = {
   update: (id: string) => ['update', id] as const,
   log: (id: string) => ['update-log', id] as const,
   deployment: (model?: string) => ['deployment', ...(model ? [model] : [])] as const,
+  batches: (model?: string) => ['batches', ...(model ? [model] : [])] as const,
+  refusals: (batch: string) => ['refusals', batch] as const,
   releases: (model?: string) => ['releases', ...(model ? [model] : [])] as const,
 }
 
@@ -22,6 +24,7 @@ export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[
     case 'release':
       return [keys.overview(), keys.releases(), keys.deployment()]
     case 'batch':
+      return [keys.overview(), keys.models(), keys.batches()]
     case 'task':
     case 'model':
       return [keys.overview(), keys.models()]

@@ -1,0 +1,37 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api, body } from '@/lib/api/client'
+import { keys } from '@/lib/api/keys'
+
+const READ_AS: Record<string, string> = {
+  csv: 'text/csv',
+  parquet: 'application/vnd.apache.parquet',
+  pq: 'application/vnd.apache.parquet',
+}
+
+export const batchesQuery = (model: string) =>
+  queryOptions({
+    queryKey: keys.batches(model),
+    queryFn: ({ signal }) => body(api.GET('/api/v1/batches', { params: { query: { model } }, signal })),
+  })
+
+export const refusalsQuery = (batch: string) =>
+  queryOptions({
+    queryKey: keys.refusals(batch),
+    queryFn: ({ signal }) =>
+      body(api.GET('/api/v1/batches/{batch_id}/refusals', { params: { path: { batch_id: batch } }, signal })),
+  })
+
+export type Delivery = { model: string; task: string; file: File; suite: boolean }
+
+/** Sends a file as it is; its ending says how it is read, JSON lines where it says nothing. */
+export const sendRows = ({ model, task, file, suite }: Delivery) => {
+  const ending = file.name.split('.').at(-1)?.toLowerCase() ?? ''
+  return body(
+    api.POST('/api/v1/records', {
+      params: { query: { model, task, suite, source: 'dashboard' } },
+      body: file as unknown as string, // the API's description knows no files
+      bodySerializer: (sent: unknown) => sent as BodyInit,
+      headers: { 'Content-Type': READ_AS[ending] ?? 'application/jsonl' },
+    }),
+  )
+}
