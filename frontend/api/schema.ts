@@ -302,6 +302,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/drops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Dropped */
+        get: operations["list_dropped_api_v1_models__name__drops_get"];
+        put?: never;
+        /**
+         * Drop Rows
+         * @description Takes rows out of updates, memories and suites from now on, or takes that back. They stay in the dataset.
+         */
+        post: operations["drop_rows_api_v1_models__name__drops_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Policy
+         * @description The policy, and what of it is not the default.
+         */
+        get: operations["get_policy_api_v1_models__name__policy_get"];
+        /**
+         * Put Policy
+         * @description The whole policy: what is left out goes back to its default.
+         */
+        put: operations["put_policy_api_v1_models__name__policy_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Policy
+         * @description Some settings: what is left out stays as it is.
+         */
+        patch: operations["patch_policy_api_v1_models__name__policy_patch"];
+        trace?: never;
+    };
+    "/api/v1/models/{name}/policy/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Policy Revisions */
+        get: operations["list_policy_revisions_api_v1_models__name__policy_revisions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/tasks": {
         parameters: {
             query?: never;
@@ -800,6 +866,94 @@ export interface components {
             /** Updated At */
             updated_at: string;
         };
+        /**
+         * DropIn
+         * @description Rows to take out, or with `undo` to take back.
+         */
+        DropIn: {
+            /**
+             * Dry Run
+             * @description say what would happen, and change nothing
+             * @default false
+             */
+            dry_run: boolean;
+            /** Reason */
+            reason: string;
+            /** Record Ids */
+            record_ids: string[];
+            /**
+             * Suite
+             * @description held-out examples, not training rows
+             * @default false
+             */
+            suite: boolean;
+            /**
+             * Undo
+             * @default false
+             */
+            undo: boolean;
+        };
+        /** DropOut */
+        DropOut: {
+            /** Dry Run */
+            dry_run: boolean;
+            /**
+             * Left
+             * @description per task concerned: rows that still count
+             */
+            left: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Records
+             * @description what changed
+             */
+            records: components["schemas"]["DroppedRecord"][];
+            /** Suite */
+            suite: boolean;
+            /**
+             * Unchanged
+             * @description were dropped (or not) already
+             */
+            unchanged: string[];
+            /** Undone */
+            undone: boolean;
+        };
+        /** DroppedList */
+        DroppedList: {
+            /** Items */
+            items: components["schemas"]["DroppedRowOut"][];
+        };
+        /** DroppedRecord */
+        DroppedRecord: {
+            /** Content */
+            content: {
+                [key: string]: unknown;
+            };
+            /** Record Id */
+            record_id: string;
+            /** Task */
+            task: string;
+        };
+        /** DroppedRowOut */
+        DroppedRowOut: {
+            /** Actor */
+            actor: string;
+            /** Created At */
+            created_at: string;
+            /** Reason */
+            reason: string;
+            /** Record Id */
+            record_id: string;
+            /** Suite */
+            suite: boolean;
+            /** Task */
+            task: string;
+            /** Undone At */
+            undone_at: string | null;
+        };
         /** ExpertChangeOut */
         ExpertChangeOut: {
             /** After */
@@ -1147,6 +1301,35 @@ export interface components {
             serving: components["schemas"]["Serving"] | null;
             verdict: components["schemas"]["Verdict"];
         };
+        /** PolicyOut */
+        PolicyOut: {
+            /**
+             * Changed
+             * @description against the defaults, or against what an edit found
+             */
+            changed: components["schemas"]["SettingChange"][];
+            /** Model */
+            model: string;
+            policy: components["schemas"]["ModelPolicy"];
+            /** Revision */
+            revision: number;
+        };
+        /** PolicyRevisionList */
+        PolicyRevisionList: {
+            /** Items */
+            items: components["schemas"]["PolicyRevisionOut"][];
+        };
+        /** PolicyRevisionOut */
+        PolicyRevisionOut: {
+            /** Actor */
+            actor: string | null;
+            /** Created At */
+            created_at: string;
+            /** Reason */
+            reason: string | null;
+            /** Revision */
+            revision: number;
+        };
         /** Progress */
         Progress: {
             /** At */
@@ -1492,6 +1675,15 @@ export interface components {
             candidate_share: number;
             champion: components["schemas"]["ReleaseRef"];
             previous: components["schemas"]["ReleaseRef"] | null;
+        };
+        /** SettingChange */
+        SettingChange: {
+            /** After */
+            after: unknown;
+            /** Before */
+            before: unknown;
+            /** Setting */
+            setting: string;
         };
         /** SourceIn */
         SourceIn: {
@@ -2497,6 +2689,226 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_dropped_api_v1_models__name__drops_get: {
+        parameters: {
+            query?: {
+                /** @description also what was taken back */
+                undone?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DroppedList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    drop_rows_api_v1_models__name__drops_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DropIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DropOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_policy_api_v1_models__name__policy_get: {
+        parameters: {
+            query?: {
+                /** @description none: as it is now */
+                revision?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_policy_api_v1_models__name__policy_put: {
+        parameters: {
+            query?: {
+                /** @description say what would change, and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description the revision that was seen; another one is a conflict */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_policy_api_v1_models__name__policy_patch: {
+        parameters: {
+            query?: {
+                /** @description say what would change, and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description the revision that was seen; another one is a conflict */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_policy_revisions_api_v1_models__name__policy_revisions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyRevisionList"];
                 };
             };
             /** @description Validation Error */

@@ -1,10 +1,27 @@
-from fastapi import APIRouter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Response
 from sqlalchemy.orm import Session
 
+from clm.catalog import policy as policies
 from clm.catalog import service
-from clm.catalog.schemas import ModelList, ModelOut, TaskEdit, TaskIn, TaskOut
+from clm.catalog.schemas import (
+    ModelList,
+    ModelOut,
+    PolicyOut,
+    PolicyRevisionList,
+    SettingChange,
+    TaskEdit,
+    TaskIn,
+    TaskOut,
+)
 from clm.catalog.tables import Model
+from clm.core.caller import Caller
+from clm.core.database import Database
 from clm.core.http import CallerDep, DatabaseDep
+from clm.errors import InvalidInput
+from clm.policies import ModelPolicy
+from clm.records import Json
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
@@ -46,3 +63,75 @@ def edit_task(name: str, task: str, body: TaskEdit, database: DatabaseDep, calle
     changes = body.model_dump(exclude_unset=True)
     with database.transaction() as session:
         return TaskOut.model_validate(service.edit_task(session, caller, name, task, changes))
+
+
+Settings = Annotated[dict[str, Any], Body(description="settings by section, see config/policy.yaml")]
+IfMatch = Annotated[str | None, Header(description="the revision that was seen; another one is a conflict")]
+DryRun = Annotated[bool, Query(description="say what would change, and change nothing")]
+
+
+@router.get("/models/{name}/policy")
+def get_policy(
+    name: str,
+    database: DatabaseDep,
+    response: Response,
+    revision: Annotated[int | None, Query(description="none: as it is now")] = None,
+) -> PolicyOut:
+    """The policy, and what of it is not the default."""
+    with database.read() as session:
+        policy = policies.at(session, name, revision)
+        number = revision or service.get_model(session, name).revision
+    response.headers["ETag"] = f'"{number}"'
+    return _policy_out(name, number, policy, policies.differences(ModelPolicy(), policy))
+
+
+@router.get("/models/{name}/policy/revisions")
+def list_policy_revisions(name: str, database: DatabaseDep) -> PolicyRevisionList:
+    with database.read() as session:
+        service.get_model(session, name)
+        return PolicyRevisionList.model_validate({"items": policies.revisions(session, name)})
+
+
+@router.put("/models/{name}/policy")
+def put_policy(
+    name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
+    if_match: IfMatch = None, dry_run: DryRun = False,
+) -> PolicyOut:  # fmt: skip
+    """The whole policy: what is left out goes back to its default."""
+    return _edit(database, caller, name, body, response, if_match, dry_run, whole=True)
+
+
+@router.patch("/models/{name}/policy")
+def patch_policy(
+    name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
+    if_match: IfMatch = None, dry_run: DryRun = False,
+) -> PolicyOut:  # fmt: skip
+    """Some settings: what is left out stays as it is."""
+    return _edit(database, caller, name, body, response, if_match, dry_run, whole=False)
+
+
+def _edit(
+    database: Database, caller: Caller, name: str, values: Json, response: Response, if_match: str | None,
+    dry_run: bool, *, whole: bool,
+) -> PolicyOut:  # fmt: skip
+    """`changed` says what is different from before."""
+    # A reading session drops whatever was changed in it.
+    with database.read() if dry_run else database.transaction() as session:
+        model, changed = policies.edit(session, caller, name, values, whole=whole, revision=_revision(if_match))
+        out = _policy_out(name, model.revision, service.policy_of(model), changed)
+    response.headers["ETag"] = f'"{out.revision}"'
+    return out
+
+
+def _policy_out(name: str, revision: int, policy: ModelPolicy, changed: list[Json]) -> PolicyOut:
+    found = [SettingChange(**each) for each in changed]
+    return PolicyOut(model=name, revision=revision, policy=policy, changed=found)
+
+
+def _revision(if_match: str | None) -> int | None:
+    if if_match in (None, "*"):
+        return None
+    text = if_match.removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise InvalidInput(f'If-Match holds the policy\'s revision, such as "3"; got {if_match}.', field="If-Match")
+    return int(text)

@@ -1,4 +1,4 @@
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -30,6 +30,30 @@ class ModelOut(Schema):
     policy: ModelPolicy
     created_at: Time
     tasks: list[TaskOut]
+
+
+class SettingChange(Schema):
+    setting: str
+    before: Any
+    after: Any
+
+
+class PolicyOut(Schema):
+    model: str
+    revision: int
+    policy: ModelPolicy
+    changed: list[SettingChange] = Field(description="against the defaults, or against what an edit found")
+
+
+class PolicyRevisionOut(Schema):
+    revision: int
+    actor: str | None
+    reason: str | None
+    created_at: Time
+
+
+class PolicyRevisionList(Schema):
+    items: list[PolicyRevisionOut]
 
 
 class ModelList(Schema):

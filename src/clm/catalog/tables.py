@@ -21,6 +21,19 @@ class Model(Base):
     created_at: Mapped[datetime]
 
 
+class PolicyRevision(Base):
+    """A model's policy as it was at one of its revisions; kept from the first edit on."""
+
+    __tablename__ = "policy_revisions"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    policy: Mapped[dict[str, Any]]
+    actor: Mapped[str | None]  # None: what the model was created with
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
 class Task(Base):
     """Something the model must be able to do and never lose."""
 

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clm.cli import memory
+from clm.cli import dropping, memory
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Data: versions, refused rows, replay memory, held rows.", no_args_is_help=True)
 app.add_typer(memory.replay, name="replay")
 app.add_typer(memory.held, name="held")
+app.command("drop")(dropping.drop_rows)
+app.command("dropped")(dropping.list_dropped)
 Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
 Task = Annotated[str, typer.Option("--task", "-t")]
 

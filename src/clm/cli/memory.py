@@ -45,7 +45,7 @@ def _memories(found: list[dict[str, Any]], rows: int) -> None:
             f"{memory['bytes'] / 1e6:.3f} of {memory['most_bytes'] / 1e6:g} MB, policy {memory['policy']}"
         )
         if memory["left_out"]:
-            typer.echo(f"  {memory['left_out']} more are erased, held out or held since, and are not replayed")
+            typer.echo(f"  {memory['left_out']} more are erased, held out, held or dropped since, and are not replayed")
         if memory["answers"]:
             typer.echo("  answers: " + ", ".join(f"{answer} {n}" for answer, n in memory["answers"].items()))
         for row in memory["contents"][:rows]:

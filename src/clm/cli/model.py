@@ -5,11 +5,14 @@ import typer
 
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show_fields, show_rows
+from clm.cli.policy import policy as policy_command
+from clm.cli.policy import read_yaml
 
 if TYPE_CHECKING:
     from clm.policies import ModelPolicy
 
 app = typer.Typer(help="Models: what is kept current.", no_args_is_help=True)
+app.command("policy")(policy_command)
 
 
 @app.command()
@@ -61,17 +64,6 @@ def show(name: Annotated[str | None, typer.Argument()] = None, output: Output = 
 
 
 def _read_policy(file: Path | None) -> "ModelPolicy":
-    import yaml
-    from pydantic import ValidationError
+    from clm.catalog.policy import parse
 
-    from clm.errors import InvalidInput
-    from clm.policies import ModelPolicy
-
-    try:
-        return ModelPolicy.model_validate((yaml.safe_load(file.read_text()) if file else None) or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{file}: {field}: {first['msg']}.", field=field) from None
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"{file} is not YAML: {error}") from None
+    return parse(read_yaml(file.read_text(encoding="utf-8"), str(file)) if file else {})

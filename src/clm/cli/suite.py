@@ -10,10 +10,12 @@ import typer
 
 from clm.cli.context import here
 from clm.cli.data import Model, ingest_file, report
+from clm.cli.dropping import drop_examples
 from clm.cli.output import Format
 from clm.records import Metric
 
 app = typer.Typer(help="Ready-made suites: what no task teaches, and must not be lost.", no_args_is_help=True)
+app.command("drop")(drop_examples)
 Margin = Annotated[float, typer.Option(help="Tolerated loss in score points.")]
 
 

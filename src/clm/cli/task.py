@@ -49,10 +49,11 @@ def add(
 def list_(model: Model = None, output: Output = Format.table) -> None:
     """List a model's tasks with their numbers of rows."""
     from clm.catalog import service
+    from clm.ingest.dropping import dropped_ids
 
     model = here.model(model)
-    snapshot = here.store.snapshot(model)
     with here.database.read() as session:
+        snapshot = here.store.snapshot(model, **dropped_ids(session, model))
         rows: list[dict[str, Any]] = [
             {"name": t.name, "metric": t.metric, "margin": t.margin, "rows": snapshot.counts.get(t.name, 0),
              "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected,

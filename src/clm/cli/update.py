@@ -128,6 +128,9 @@ def show(update_id: str, output: Output = Format.table) -> None:
         show_fields(fields, output)
         return
     show_fields({name: value for name, value in fields.items() if name not in ("tries", "verdict")}, output)
+    for stage in fields["stages"]:
+        for record, reason in ((stage["detail"] or {}).get("left_out") or {}).items():
+            typer.echo(f"Left out of {stage['name']}: {record}: {reason}")
     if fields["verdict"]:
         columns = {"task": "TASK", "role": "ROLE", "champion": "BEFORE", "candidate": "AFTER",
                    "difference": "DIFFERENCE", "margin": "MARGIN", "n": "SUITE", "verdict": "VERDICT"}  # fmt: skip

@@ -28,3 +28,10 @@ def completion(shape: Shape, content: Json) -> str:
     if shape == "messages":
         return content["messages"][-1]["content"]
     return content["completion" if shape == "completion" else "chosen"]
+
+
+def beginning(content: Json, characters: int = 60) -> str:
+    """What a row begins with, for people to know it by."""
+    if "messages" in content:
+        return str(content["messages"][0]["content"])[:characters]
+    return str(content.get("prompt", content.get("text", "")))[:characters]

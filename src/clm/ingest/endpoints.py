@@ -1,18 +1,23 @@
 """HTTP of ingest: rows in, and what became of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from clm.catalog.service import get_model
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
 from clm.errors import InvalidInput
-from clm.ingest import repository, service
+from clm.ingest import dropping, repository, service
 from clm.ingest.batch import RecordStore
 from clm.ingest.schemas import (
     BatchOut,
     BatchPage,
+    DropIn,
+    DropOut,
+    DroppedList,
+    DroppedRowOut,
     RefusalOut,
     RefusalPage,
     ReportOut,
@@ -34,11 +39,15 @@ _BODY = {"requestBody": {"required": True, "content": {
 }}}  # fmt: skip
 
 
-def get_store(request: Request) -> RecordStore:
+class _Store(RecordStore, dropping.Rows, Protocol):
+    """What the endpoints need of clm.store.store.Store."""
+
+
+def get_store(request: Request) -> _Store:
     return request.app.state.store
 
 
-StoreDep = Annotated[RecordStore, Depends(get_store)]
+StoreDep = Annotated[_Store, Depends(get_store)]
 
 
 @router.post("/records", response_model=ReportOut, openapi_extra=_BODY)
@@ -114,3 +123,24 @@ def add_source(database: DatabaseDep, caller: CallerDep, body: SourceIn) -> Sour
     with database.transaction() as session:
         folder = service.add_folder(session, caller, body.model, body.task, Path(body.path), body.suite)
         return SourceOut.model_validate(folder)
+
+
+@router.post("/models/{name}/drops", response_model=DropOut)
+def drop_rows(name: str, body: DropIn, database: DatabaseDep, caller: CallerDep, store: StoreDep) -> DropOut:
+    """Takes rows out of updates, memories and suites from now on, or takes that back. They stay in the dataset."""
+    # A reading session drops whatever was changed in it.
+    with database.read() if body.dry_run else database.transaction() as session:
+        done = dropping.drop(session, store, caller, model=name, **body.model_dump(exclude={"dry_run"}))
+    return DropOut.model_validate({**vars(done), "dry_run": body.dry_run})
+
+
+@router.get("/models/{name}/drops", response_model=DroppedList)
+def list_dropped(
+    name: str,
+    database: DatabaseDep,
+    undone: Annotated[bool, Query(description="also what was taken back")] = False,
+) -> DroppedList:
+    with database.read() as session:
+        get_model(session, name)
+        rows = dropping.dropped_rows(session, name, undone=undone)
+        return DroppedList(items=[DroppedRowOut.model_validate(row) for row in rows])

@@ -1,5 +1,7 @@
 """Request and response bodies of ingest."""
 
+from typing import Any
+
 from pydantic import Field
 
 from clm.core.schemas import Body, Schema, Time
@@ -72,3 +74,43 @@ class SourceOut(Schema):
 
 class SourceList(Schema):
     items: list[SourceOut]
+
+
+class DropIn(Body):
+    """Rows to take out, or with `undo` to take back."""
+
+    record_ids: list[str] = Field(min_length=1, max_length=10_000)
+    suite: bool = Field(default=False, description="held-out examples, not training rows")
+    reason: str = Field(min_length=1, max_length=500)
+    undo: bool = False
+    dry_run: bool = Field(default=False, description="say what would happen, and change nothing")
+
+
+class DroppedRecord(Schema):
+    record_id: str
+    task: str
+    content: dict[str, Any]
+
+
+class DropOut(Schema):
+    model: str
+    suite: bool
+    undone: bool
+    dry_run: bool
+    records: list[DroppedRecord] = Field(description="what changed")
+    unchanged: list[str] = Field(description="were dropped (or not) already")
+    left: dict[str, int] = Field(description="per task concerned: rows that still count")
+
+
+class DroppedRowOut(Schema):
+    record_id: str
+    task: str
+    suite: bool
+    reason: str
+    actor: str
+    created_at: Time
+    undone_at: Time | None
+
+
+class DroppedList(Schema):
+    items: list[DroppedRowOut]

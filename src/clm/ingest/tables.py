@@ -67,6 +67,22 @@ class HeldBatch(Base):
     decided_at: Mapped[datetime | None]  # when it was released or discarded
 
 
+class DroppedRow(Base):
+    """A row that a person took out: it stays in the dataset, but leaves mixtures, memories and suites from then on."""
+
+    __tablename__ = "dropped_rows"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    model: Mapped[str] = mapped_column(index=True)
+    record_id: Mapped[str]
+    task: Mapped[str]
+    suite: Mapped[bool]  # a held-out example, or a training row
+    reason: Mapped[str]
+    actor: Mapped[str]
+    created_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+
+
 class WatchedFolder(Base):
     """A folder whose files are ingested once each, then moved to its `done/` (or `refused/`)."""
 

@@ -21,6 +21,7 @@ from clm.core.hashing import canonical_json
 from clm.deployment import repository as deployments
 from clm.errors import InvalidInput
 from clm.ingest.batch import Delivery, read
+from clm.ingest.dropping import dropped_ids
 from clm.ingest.reading import format_of
 from clm.orchestration import jobs
 from clm.orchestration.candidates import composition_job
@@ -110,11 +111,12 @@ def measure(
             catalog.get_task(session, model, task)
         metrics = {t.name: t.metric for t in catalog.list_tasks(session, model, removed=True)}
         release_id = deployments.get_deployment(session, model).champion
+        dropped = dropped_ids(session, model)
     policy = catalog.policy_of(row)
     champion = bundles.load_bundle(settings.paths.releases / release_id, settings.paths.keys)
     check_removal(champion, task) if removal else _check_addition(champion, task, file)
     store = Store(settings.paths.data)
-    snapshot = store.snapshot(model)
+    snapshot = store.snapshot(model, **dropped)
     with tempfile.TemporaryDirectory(dir=settings.paths.updates, prefix="impact-") as temporary:
         folder = Path(temporary)
         suites = store.write_suites(

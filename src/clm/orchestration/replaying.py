@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clm.catalog import service as catalog
+from clm.core.content import beginning
 from clm.deployment import repository as deployments
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import ReleaseFact, build_ledger
-from clm.ingest import holding
+from clm.ingest import dropping, holding
 from clm.policies import ModelPolicy
 from clm.records import Json, Memory, Mixture, Snapshot
 from clm.registry import bundle as bundles
@@ -107,6 +108,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
     """The memories that the model's champion pins, with their rows as they are now in the dataset."""
     champion = deployments.get_deployment(session, model).champion
     held = holding.left_out(session, model)
+    dropped = set(dropping.dropped_ids(session, model)["dropped"])
     found: list[Json] = []
     for name, made in bundles.newest_lineage(paths.releases / champion).items():
         if "memory" not in made or task not in (None, name):
@@ -115,7 +117,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
         kept = load_memory(paths.memories, pinned.hash)
         there = {row["record_id"]: row for row in store.remembered(model, name, set(kept.record_ids))}
         rows = [there[record_id] for record_id in kept.record_ids if record_id in there]
-        rows = [row for row in rows if row["batch_id"] not in held]
+        rows = [row for row in rows if row["batch_id"] not in held and row["record_id"] not in dropped]
         found.append(
             {
                 "task": name,
@@ -124,7 +126,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
                 "most_rows": pinned.most_rows,
                 "bytes": sum(row["bytes"] for row in rows),
                 "most_bytes": pinned.most_bytes,
-                "left_out": pinned.rows - len(rows),  # erased, held out or held since
+                "left_out": pinned.rows - len(rows),  # erased, held out, held or dropped since
                 "answers": _few(row["answer"] for row in rows),
                 "memory": pinned.hash,
                 "contents": [
@@ -132,7 +134,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
                         "record_id": row["record_id"],
                         "answer": row["answer"],
                         "score": kept.losses.get(row["record_id"]),
-                        "begins": _beginning(row["content"]),
+                        "begins": beginning(row["content"]),
                     }
                     for row in rows
                 ],
@@ -165,9 +167,3 @@ def _urgency(past: Past, task: str, policy: ModelPolicy) -> float:
     if policy.memory.policy != "feedback":
         return 0.0
     return urgency(past.slipped.get(task, 0.0), policy.gate.margin)
-
-
-def _beginning(content: Json) -> str:
-    if "messages" in content:
-        return content["messages"][0]["content"][:60]
-    return str(content.get("prompt", content.get("text", "")))[:60]

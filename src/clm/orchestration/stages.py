@@ -18,7 +18,7 @@ from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.errors import TamperedArtifact
 from clm.evaluation import repository as ledger
-from clm.ingest import holding
+from clm.ingest import dropping, holding
 from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
@@ -74,7 +74,8 @@ class Work:
             update.champion = rollouts.get_deployment(session, update.model).champion
             catalog.close_suite(session, update.model, update.task)
             model, task = update.model, update.task
-        snapshot = self._store.snapshot(model)
+            dropped = dropping.dropped_ids(session, model)
+        snapshot = self._store.snapshot(model, **dropped)
         rows, held_out = snapshot.counts.get(task, 0), snapshot.suites.get(task, 0)
         detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out}
         return snapshot, detail, f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."

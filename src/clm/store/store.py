@@ -164,12 +164,14 @@ class Store:
             self._pinned(snapshot)[1], out, tasks, lambda row: row["record_id"] not in dropped and keep(row)
         )
 
-    def rows(self, model: str, record_ids: Iterable[str], version: int | None = None) -> list[Json]:
-        """Training rows by id, at a version of `records`, with content as an object. Unknown ids are left out.
+    def rows(
+        self, model: str, record_ids: Iterable[str], version: int | None = None, *, suite: bool = False
+    ) -> list[Json]:
+        """Training (or held-out) rows by id, at a version, with content as an object. Unknown ids are left out.
 
         Raises NotFound for a model without rows or a version that there is not.
         """
-        table = self._existing(model, version)
+        table = self._existing(model, version, suite)
         found = delta.read_ids(table, delta.SCHEMA.names, set(record_ids))
         rows = [
             row | {"content": json.loads(row["content"]), "quality": json.loads(row["quality"])}
@@ -213,8 +215,8 @@ class Store:
     def _open(self, model: str, suite: bool) -> DeltaTable:
         return delta.open_table(self._path(model, suite))
 
-    def _existing(self, model: str, version: int | None) -> DeltaTable:
-        path = self._path(model, False)
+    def _existing(self, model: str, version: int | None, suite: bool = False) -> DeltaTable:
+        path = self._path(model, suite)
         newest = delta.open_table(path).version() if delta.exists(path) else None
         if newest is None:
             raise NotFound(f"Model {model!r} has no rows yet; `clm ingest FILE --model {model} --task …` brings some.")
