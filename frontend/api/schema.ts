@@ -1196,6 +1196,18 @@ export interface components {
             memory: components["schemas"]["MemoryPolicy"];
             /**
              * @default {
+             *       "confused": 0.15,
+             *       "consolidate": true,
+             *       "grow": "auto",
+             *       "held_back": 0.2,
+             *       "most_parts": 8,
+             *       "trial_epochs": 2,
+             *       "unseen": 0.5
+             *     }
+             */
+            parts: components["schemas"]["PartsPolicy"];
+            /**
+             * @default {
              *       "interpolate": true,
              *       "looks": 3,
              *       "replay_factor": 3,
@@ -1300,6 +1312,55 @@ export interface components {
             running_update: components["schemas"]["UpdateOut"] | null;
             serving: components["schemas"]["Serving"] | null;
             verdict: components["schemas"]["Verdict"];
+        };
+        /**
+         * PartsPolicy
+         * @description Whether an update of a task that has an expert trains that one further, or one more for the new rows.
+         */
+        PartsPolicy: {
+            /**
+             * Confused
+             * @description share of held-out prompts that reach a part not taught their answer
+             * @default 0.15
+             */
+            confused: number;
+            /**
+             * Consolidate
+             * @description make one expert of too many or confused parts, unasked
+             * @default true
+             */
+            consolidate: boolean;
+            /**
+             * Grow
+             * @description auto: a further expert where held-back rows say it is better
+             * @default auto
+             * @enum {string}
+             */
+            grow: "auto" | "never";
+            /**
+             * Held Back
+             * @description share of new and of old rows that decides
+             * @default 0.2
+             */
+            held_back: number;
+            /**
+             * Most Parts
+             * @description experts per task, at most
+             * @default 8
+             */
+            most_parts: number;
+            /**
+             * Trial Epochs
+             * @description passes over the rows in each of both trials
+             * @default 2
+             */
+            trial_epochs: number;
+            /**
+             * Unseen
+             * @description share of new rows with new answers or places from which growing is tried
+             * @default 0.5
+             */
+            unseen: number;
         };
         /** PolicyOut */
         PolicyOut: {

@@ -82,6 +82,24 @@ class TransferPolicy(Policy):
     held_back: Annotated[float, Field(gt=0, le=0.5, description="share of the new rows that decides")] = 0.2
 
 
+class PartsPolicy(Policy):
+    """Whether an update of a task that has an expert trains that one further, or one more for the new rows."""
+
+    grow: Annotated[
+        Literal["auto", "never"], Field(description="auto: a further expert where held-back rows say it is better")
+    ] = "auto"
+    most_parts: Annotated[int, Field(ge=1, le=64, description="experts per task, at most")] = 8
+    unseen: Annotated[
+        float, Field(ge=0, le=1, description="share of new rows with new answers or places from which growing is tried")
+    ] = 0.5
+    held_back: Annotated[float, Field(gt=0, le=0.5, description="share of new and of old rows that decides")] = 0.2
+    trial_epochs: Annotated[int, Field(ge=1, le=100, description="passes over the rows in each of both trials")] = 2
+    consolidate: Annotated[bool, Field(description="make one expert of too many or confused parts, unasked")] = True
+    confused: Annotated[
+        float, Field(gt=0, le=1, description="share of held-out prompts that reach a part not taught their answer")
+    ] = 0.15
+
+
 class RepairPolicy(Policy):
     """What is tried before an update that failed the gate is rejected."""
 
@@ -123,6 +141,7 @@ class ModelPolicy(Policy):
     trigger: TriggerPolicy = TriggerPolicy()
     memory: MemoryPolicy = MemoryPolicy()
     transfer: TransferPolicy = TransferPolicy()
+    parts: PartsPolicy = PartsPolicy()
     gate: GatePolicy = GatePolicy()
     repair: RepairPolicy = RepairPolicy()
     rollout: RolloutPolicy = RolloutPolicy()

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from clm.bench.options import ContinualOptions, GrowthOptions, Options, RouterOptions, TrainingOptions
+from clm.bench.options import (
+    ContinualOptions,
+    GrowthOptions,
+    Options,
+    RouterOptions,
+    TrainingOptions,
+    WithinOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,10 @@ BENCHMARKS = {
     "continual": Benchmark(
         "clm.bench.continual", ContinualOptions,
         "How much does each strategy learn and forget on a sequence of data sets?",
+    ),
+    "within": Benchmark(
+        "clm.bench.within", WithinOptions,
+        "Does one task whose classes come one after the other keep the old ones, with how many experts?",
     ),
     "training": Benchmark(
         "clm.bench.training", TrainingOptions,

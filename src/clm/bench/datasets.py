@@ -34,11 +34,40 @@ def load_sequence(data: Path, names: Sequence[str], train: int, test: int, seed:
     No prompt stands in the training or development rows of any task and in the test rows of any other. Raises NotFound
     for a missing folder or an unknown name, InvalidInput for a name given twice or a data set with too few rows.
     """
+    _check(data, train, test, dev)
+    return _tasks(_pools(data, names), train, test, seed, dev)
+
+
+def load_deliveries(data: Path, name: str, deliveries: int, train: int, test: int, seed: int) -> list[BenchTask]:
+    """One data set's classes in so many deliveries, as they are published, with so many rows each.
+
+    A set with parts comes whole, part after part. Raises InvalidInput for a set without classes or with too few, and
+    what `load_sequence` raises.
+    """
+    _check(data, train, test, 0)
+    pools = list(_pools(data, [name]).values())
+    labels = [label for pool in pools for label in pool.labels or ()]
+    if len(labels) < deliveries or not all(pool.labels for pool in pools):
+        raise InvalidInput(f"{name} has {len(labels)} classes, which can't come in {deliveries} deliveries.")
+    given: dict[str, Pool] = {}
+    for number in range(deliveries):
+        share = labels[len(labels) * number // deliveries : len(labels) * (number + 1) // deliveries]
+        rows = [
+            [row for pool in pools for row in part(pool) if row["completion"] in share]
+            for part in (lambda pool: pool.train, lambda pool: pool.test)
+        ]
+        given[f"{name} {number + 1}"] = Pool(rows[0], rows[1], tuple(share))
+    return _tasks(given, train, test, seed, 0)
+
+
+def _check(data: Path, train: int, test: int, dev: int) -> None:
     if not data.is_dir():
         raise NotFound(f"There is no folder {data}. Name the one that holds the data sets with --data DIR.")
     if train < 1 or test < 1 or dev < 0:
         raise InvalidInput("A task needs at least one row for training and one for the test.")
-    pools = _pools(data, names)
+
+
+def _tasks(pools: Mapping[str, Pool], train: int, test: int, seed: int, dev: int) -> list[BenchTask]:
     held_out = {row["prompt"] for pool in pools.values() for row in pool.test}
     tasks: list[BenchTask] = []
     for name, pool in pools.items():

@@ -99,6 +99,31 @@ class ContinualOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WithinOptions(Options):
+    data: Path = field(default=Path("data"), metadata=says("folder of the data sets"))
+    set: str = field(default="banking77", metadata=says("banking77, clinc150, a part of one, or a folder with classes"))
+    deliveries: int = field(default=7, metadata=says("in which the classes come, one after the other", 2))
+    strategies: tuple[str, ...] = field(default=("experts", "replay", "joint"), metadata=says("what to compare"))
+    train: int = field(default=600, metadata=says("training rows per delivery", 1))
+    test: int = field(default=100, metadata=says("test rows per delivery", 1))
+    memory: int = field(default=500, metadata=says("rows of the whole task that are kept for replay", 0))
+    most_parts: int = field(default=8, metadata=says("experts of the task, at most", 1))
+    seeds: tuple[int, ...] = field(default=(1,), metadata=says("of the draws and of the training", 0))
+    epochs: int = field(default=4, metadata=says("passes over the rows; 0: as the policy's default decides", 0))
+    batch_size: int = field(default=4, metadata=says("rows per step", 1))
+    learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
+    base: str = field(
+        default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
+    )
+    keep: Path | None = field(
+        default=None, metadata=says("folder of finished deliveries, to go on from; none: in CLM's home")
+    )
+    dtype: str = field(default="float32", metadata=says("of the base's weights: float32 or bfloat16"))
+    device: str = field(default="cpu", metadata=says("that learns and answers: cpu or cuda"))
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions(Options):
     data: Path | None = field(
         default=None, metadata=says("folder of the data sets; none: sentences that the benchmark writes itself")

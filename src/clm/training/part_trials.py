@@ -1,0 +1,129 @@
+"""Both ways to go on with a task, tried for a few passes and asked for rows that neither has seen.
+
+Each candidate stands behind the router as it would serve, so that what a new part takes from the others counts.
+"""
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clm.errors import TrainingFailed
+from clm.llm.base import Base
+from clm.llm.decoder import Expert
+from clm.llm.experts import load_expert
+from clm.llm.runtime import Runtime
+from clm.policies import PartsPolicy, TrainingPolicy
+from clm.records import Json
+from clm.training.examples import Example, tokenise
+from clm.training.loop import train
+from clm.training.parts import MOST_SEEN, Choice, Known
+from clm.training.routing import Seen, fit, task_answers, task_features, together
+
+FEWEST_HELD_BACK = 5
+MOST_HELD_BACK = 100  # rows of each kind: more would make no decision surer that matters
+
+Scores = NDArray[np.float64]
+
+
+def try_both(
+    base: Base,
+    new: Sequence[Example],
+    old: Sequence[Example],
+    known: Known,
+    training: TrainingPolicy,
+    policy: PartsPolicy,
+    refresh: Choice,
+    name: str,
+) -> Choice:
+    """`refresh`, or growing a part called `name`, whichever answers held-back new and old rows better."""
+    seed = training.seed
+    kept, held_new = _split(new, policy.held_back, seed)
+    _, held_old = _split(old, policy.held_back, seed)
+    held, apart = [*held_new, *held_old], {row.record_id for row in held_old}
+    replay = [row for row in refresh.replay if row.record_id not in apart]
+    seen = Seen(task_features(base, kept), task_answers(kept))
+    asked = task_features(base, held)
+    start = load_expert(known.experts[refresh.start], base)
+    evidence: Json = {**refresh.evidence, "held_back_new": len(held_new), "held_back_old": len(held_old)}
+    tried: dict[str, tuple[Scores, Scores]] = {}
+    for kind, part, rows in (("refresh", refresh.part, [*kept, *replay]), ("grow", name, kept)):
+        mine = together(known.seen[part], seen, MOST_SEEN, seed) if kind == "refresh" else seen
+        try:
+            expert = _trained(base, rows, training, policy, start)
+        except TrainingFailed as error:
+            evidence[f"{kind}_failed"] = error.sentence
+            continue
+        routes = fit(base, {**known.seen, part: mine}, {}, seed, training.strategies).route(asked)
+        scores = _scores(base, held, routes, known, {part: expert}, training)
+        tried[kind] = scores[: len(held_new)], scores[len(held_new) :]
+        evidence |= {f"{kind}_new": round(float(tried[kind][0].mean()), 4),
+                     f"{kind}_old": round(float(tried[kind][1].mean()), 4)}  # fmt: skip
+    return decide(tried, replace(refresh, evidence=evidence), name)
+
+
+def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: str) -> Choice:
+    """Grows where that is better by more than one standard error, new and old rows counting alike: a tie refreshes,
+    for every part costs memory. `tried`: per candidate the scores of held-back new and of old rows. Pure."""
+    if "grow" not in tried:
+        return replace(refresh, reason="Refreshed: the trial of a new part failed.")
+    grown = replace(refresh, kind="grow", part=name, replay=())
+    if "refresh" not in tried:
+        return replace(grown, reason="Grown: the trial of a refresh failed.")
+    gains = [grew - kept for grew, kept in zip(tried["grow"], tried["refresh"], strict=True)]
+    gain = float(np.mean([each.mean() for each in gains]))
+    error = math.sqrt(sum(float(each.var(ddof=1)) / len(each) for each in gains)) / 2
+    (new, old), (new_kept, old_kept) = ([float(each.mean()) for each in tried[kind]] for kind in ("grow", "refresh"))
+    told = (f"held-back new rows score {new:.3f} with a new part and {new_kept:.3f} refreshed, old ones {old:.3f} and "
+            f"{old_kept:.3f} (gain {gain:+.3f} ± {error:.3f})")  # fmt: skip
+    evidence = {**refresh.evidence, "gain": round(gain, 4), "standard_error": round(error, 4)}
+    if gain > error:
+        return replace(grown, reason=f"Grown: {told}.", evidence=evidence)
+    return replace(refresh, reason=f"Refreshed: {told}.", evidence=evidence)
+
+
+def _trained(
+    base: Base, rows: Sequence[Example], training: TrainingPolicy, policy: PartsPolicy, start: Expert
+) -> Expert:
+    trial = training.model_copy(update={"length": "epochs", "epochs": policy.trial_epochs})
+    made = train(base, rows, trial, init_expert=start, seed=training.seed).expert
+    return made.to(base.model.device, base.model.dtype)
+
+
+def _scores(
+    base: Base,
+    rows: Sequence[Example],
+    routes: Sequence[str],
+    known: Known,
+    trials: Mapping[str, Expert],
+    training: TrainingPolicy,
+) -> Scores:
+    """`[rows]`: exp of the mean log-likelihood of an answer's tokens by whom the router asks, in [0, 1].
+
+    Near what exact match would say where an expert is sure, and not ruled by the few rows that go astray, as a loss is.
+    """
+    runtime = Runtime(base)
+    tokens = tokenise(base.tokenizer, rows, min(training.max_tokens, base.model.config.max_positions - 1))
+    found = np.zeros(len(rows))
+    for name in sorted(set(routes)):
+        mine = [n for n, route in enumerate(routes) if route == name]
+        if name in trials:
+            runtime.experts[name] = trials[name]
+        elif name in known.experts:
+            runtime.experts[name] = load_expert(known.experts[name], base).to(base.model.device, base.model.dtype)
+        likelihoods = runtime.log_likelihood(
+            [(tokens[n].ids, tokens[n].labels) for n in mine], name if name in runtime.experts else None
+        )
+        found[mine] = np.exp(likelihoods)
+    return found
+
+
+def _split(rows: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """(kept, held back), by a seeded shuffle."""
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    held_back = min(MOST_HELD_BACK, max(FEWEST_HELD_BACK, round(share * len(order))))
+    return order[held_back:], order[:held_back]
