@@ -1233,6 +1233,14 @@ export interface components {
             rollout: components["schemas"]["RolloutPolicy"];
             /**
              * @default {
+             *       "recall": 60,
+             *       "rows": 600,
+             *       "slice_rows": 200
+             *     }
+             */
+            suite: components["schemas"]["SuitePolicy"];
+            /**
+             * @default {
              *       "alpha": 32,
              *       "batch_size": 8,
              *       "checkpoint_every": 20,
@@ -1812,6 +1820,30 @@ export interface components {
             name: unknown;
         };
         /**
+         * SuitePolicy
+         * @description How large a task's exam gets. What an update leaves out of training is its slice of the suite.
+         */
+        SuitePolicy: {
+            /**
+             * Recall
+             * @description taught prompts asked again, where a task is examined by recall
+             * @default 60
+             */
+            recall: number;
+            /**
+             * Rows
+             * @description of all old slices together, though never below 20 of one
+             * @default 600
+             */
+            rows: number;
+            /**
+             * Slice Rows
+             * @description held-out examples of an old slice that stay in use, at most
+             * @default 200
+             */
+            slice_rows: number;
+        };
+        /**
          * TaskEdit
          * @description What is left out stays as it is.
          */
@@ -1821,8 +1853,20 @@ export interface components {
              * @default
              */
             description: string;
+            /**
+             * Exam
+             * @description auto: rows are held out where their answer is taught by others, facts are asked again | held_out | recall
+             * @default auto
+             * @enum {string}
+             */
+            exam: "auto" | "held_out" | "recall";
             /** Group */
             group?: string | null;
+            /**
+             * Holdout
+             * @default 0.2
+             */
+            holdout: number;
             /** Margin */
             margin?: number | null;
             /**
@@ -1848,6 +1892,13 @@ export interface components {
              * @default
              */
             description: string;
+            /**
+             * Exam
+             * @description auto: rows are held out where their answer is taught by others, facts are asked again | held_out | recall
+             * @default auto
+             * @enum {string}
+             */
+            exam: "auto" | "held_out" | "recall";
             /** Group */
             group?: string | null;
             /**
@@ -1887,6 +1938,11 @@ export interface components {
             created_at: string;
             /** Description */
             description: string;
+            /**
+             * Exam
+             * @enum {string}
+             */
+            exam: "auto" | "held_out" | "recall";
             /** Group */
             group: string | null;
             /** Holdout */
@@ -1900,10 +1956,10 @@ export interface components {
             metric: "exact_match" | "token_f1" | "perplexity" | "choice";
             /** Name */
             name: string;
+            /** Open Slice */
+            open_slice: number;
             /** Protected */
             protected: boolean;
-            /** Suite Open */
-            suite_open: boolean;
             /** Watched */
             watched: boolean;
             /** Weight */

@@ -74,6 +74,20 @@ class MemoryPolicy(Policy):
     megabytes: Annotated[float, Field(gt=0, le=100_000, description="content per task, at most")] = 16.0
 
 
+class SuitePolicy(Policy):
+    """How large a task's exam gets. What an update leaves out of training is its slice of the suite."""
+
+    slice_rows: Annotated[
+        int, Field(ge=20, le=100_000, description="held-out examples of an old slice that stay in use, at most")
+    ] = 200
+    rows: Annotated[
+        int, Field(ge=20, le=1_000_000, description="of all old slices together, though never below 20 of one")
+    ] = 600
+    recall: Annotated[
+        int, Field(ge=0, le=100_000, description="taught prompts asked again, where a task is examined by recall")
+    ] = 60
+
+
 class TransferPolicy(Policy):
     """Where a new task's expert starts: fresh, or from the most similar task's expert, decided on held-back rows."""
 
@@ -140,6 +154,7 @@ class ModelPolicy(Policy):
     training: TrainingPolicy = TrainingPolicy()
     trigger: TriggerPolicy = TriggerPolicy()
     memory: MemoryPolicy = MemoryPolicy()
+    suite: SuitePolicy = SuitePolicy()
     transfer: TransferPolicy = TransferPolicy()
     parts: PartsPolicy = PartsPolicy()
     gate: GatePolicy = GatePolicy()

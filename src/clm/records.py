@@ -8,6 +8,8 @@ Json = dict[str, Any]
 Shape = Literal["messages", "completion", "preference", "text"]
 Metric = Literal["exact_match", "token_f1", "perplexity", "choice"]
 VerdictName = Literal["pass", "fail", "inconclusive"]
+Exam = Literal["auto", "held_out", "recall"]  # how a task is examined, see clm.catalog.tables.Task
+SliceKind = Literal["held_out", "own", "recall"]  # left out of a delivery | brought by the user | taught prompts
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
 
 
@@ -29,6 +31,10 @@ class Record:
     author: str | None = None
     quality: dict[str, float] = field(default_factory=dict[str, float])
     schema_version: int = 1
+    key: str = ""  # what the record is about: "column=value", or (also for "") its normalised prompt's hash
+    slice: int | None = None  # of a held-out row: the suite's slice that it came in; None (from before slices): 1
+    kind: SliceKind | None = None  # of a held-out row; None (from before slices): "held_out"
+    held: bool = False  # contradicts another row, and a person has to say which of them is right
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class Snapshot:
     suite_hashes: dict[str, str]  # per task, over the sorted content hashes of its suite
     dropped: tuple[str, ...] = ()  # record ids of training rows that a person had taken out by then
     dropped_examples: tuple[str, ...] = ()  # the same of suites
+    slices: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])  # rows per task and slice
+    closed: dict[str, int] = field(default_factory=dict[str, int])  # per task: its newest closed slice; 0: none yet
 
 
 @dataclass(frozen=True)

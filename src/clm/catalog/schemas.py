@@ -4,7 +4,7 @@ from pydantic import Field
 
 from clm.core.schemas import Body, Schema, Time
 from clm.policies import ModelPolicy
-from clm.records import Metric
+from clm.records import Exam, Metric
 
 
 class TaskOut(Schema):
@@ -13,12 +13,16 @@ class TaskOut(Schema):
     metric: Metric
     margin: float | None
     holdout: float
-    suite_open: bool
+    exam: Exam
+    open_slice: int
     group: str | None
     weight: float
     protected: bool
     watched: bool
     created_at: Time
+
+
+EXAM = "auto: rows are held out where their answer is taught by others, facts are asked again | held_out | recall"
 
 
 class ModelOut(Schema):
@@ -65,6 +69,7 @@ class TaskIn(Body):
     metric: Metric = "exact_match"
     margin: Annotated[float | None, Field(gt=0, lt=1)] = None
     holdout: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    exam: Annotated[Exam, Field(description=EXAM)] = "auto"
     description: str = ""
     group: str | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
@@ -76,6 +81,8 @@ class TaskEdit(Body):
     """What is left out stays as it is."""
 
     margin: Annotated[float | None, Field(gt=0, lt=1)] = None
+    holdout: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    exam: Annotated[Exam, Field(description=EXAM)] = "auto"
     description: str = ""
     group: str | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0

@@ -15,11 +15,12 @@ from clm.core.events import publish
 from clm.core.ids import new_id
 from clm.errors import Conflict, InvalidInput, NotFound, unknown_name
 from clm.policies import ModelPolicy
-from clm.records import Metric
+from clm.records import Exam, Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METRICS: tuple[Metric, ...] = get_args(Metric)
-EDITABLE = ("margin", "description", "group", "weight", "protected", "watched")
+EXAMS: tuple[Exam, ...] = get_args(Exam)
+EDITABLE = ("margin", "holdout", "exam", "description", "group", "weight", "protected", "watched")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -92,6 +93,7 @@ def add_task(
     metric: Metric = "exact_match",
     margin: float | None = None,
     holdout: float = 0.2,
+    exam: Exam = "auto",
     description: str = "",
     group: str | None = None,
     weight: float = 1.0,
@@ -103,16 +105,14 @@ def add_task(
     check_name("task", name)
     if metric not in METRICS:
         raise unknown_name("metric", metric, list(METRICS))
-    if not 0 <= holdout <= 0.9:
-        raise InvalidInput(f"The held-out share lies between 0 and 0.9; got {holdout}.", field="holdout")
-    said = {"margin": margin, "description": description, "group": group, "weight": weight, "protected": protected,
-            "watched": watched}  # fmt: skip
+    said = {"margin": margin, "holdout": holdout, "exam": exam, "description": description, "group": group,
+            "weight": weight, "protected": protected, "watched": watched}  # fmt: skip
     _check_fields(said)
     known = next((task for task in list_tasks(session, model, removed=True) if task.name == name), None)
     if known is not None and known.removed_at is None:
         raise Conflict(f"Model {model!r} has a task named {name!r} already.")
-    task = known or Task(id=new_id("tsk"), model=model, name=name, suite_open=True, created_at=now())
-    task.metric, task.holdout, task.removed_at = metric, holdout, None
+    task = known or Task(id=new_id("tsk"), model=model, name=name, created_at=now())
+    task.metric, task.removed_at = metric, None
     _set_fields(task, said)
     session.add(task)
     audit(session, caller, "task.add", "task", f"{model}/{name}", after={"metric": metric, **_shown(task)})
@@ -187,6 +187,11 @@ def get_task(session: Session, model: str, name: str) -> Task:
 
 def _check_fields(said: Mapping[str, Any]) -> None:
     margin, weight, group = said.get("margin"), said.get("weight", 1.0), said.get("group")
+    holdout, exam = said.get("holdout", 0.0), said.get("exam", "auto")
+    if not 0 <= holdout <= 0.9:
+        raise InvalidInput(f"The held-out share lies between 0 and 0.9; got {holdout}.", field="holdout")
+    if exam not in EXAMS:
+        raise unknown_name("kind of exam", exam, list(EXAMS))
     if margin is not None and not 0 < margin < 1:
         raise InvalidInput(f"The margin is a loss in score points between 0 and 1, such as 0.05; got {margin}.")
     if not 0 < weight <= 1000:  # NaN fails this too
@@ -204,6 +209,8 @@ def _shown(task: Task) -> dict[str, Any]:
     return {field: getattr(task, field) for field in EDITABLE if field != "description"}
 
 
-def close_suite(session: Session, model: str, name: str) -> None:
-    """From a task's first update on, new rows no longer slip into its suite by themselves."""
-    get_task(session, model, name).suite_open = False
+def close_slice(session: Session, model: str, name: str) -> int:
+    """Closes the open slice of a task's suite and returns its number: what is held out later is of the next one."""
+    task = get_task(session, model, name)
+    task.open_slice += 1
+    return task.open_slice - 1

@@ -46,8 +46,11 @@ class Task(Base):
     description: Mapped[str] = mapped_column(default="")
     metric: Mapped[str]
     margin: Mapped[float | None]  # None: the model policy's
-    holdout: Mapped[float]  # share of the rows before the first update that goes into the suite by itself
-    suite_open: Mapped[bool] = mapped_column(default=True)  # the first update's snapshot closes it
+    holdout: Mapped[float]  # share of each delivery's new rows that goes into the suite by itself
+    exam: Mapped[str] = mapped_column(
+        default="auto"
+    )  # auto: held out what is taught by another row | held_out | recall
+    open_slice: Mapped[int] = mapped_column(default=1)  # of the suite; the snapshot of each update closes it
     group: Mapped[str | None]  # tasks of a group share an adapter where the strategy is `joint`
     weight: Mapped[float] = mapped_column(default=1.0)  # > 0, in averages over tasks
     protected: Mapped[bool] = mapped_column(default=False)  # any shown loss fails; not removed without force

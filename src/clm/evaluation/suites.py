@@ -8,7 +8,7 @@ import polars as pl
 
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
-from clm.records import Json, Shape
+from clm.records import Json, Shape, SliceKind
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,16 @@ class SuiteExample:
     content: Json
     prompt_hash: str
     content_hash: str
+    slice: int = 1  # number of the suite's slice; an example whose answer changed counts to the slice of the change
+    kind: SliceKind = "held_out"  # recall: a prompt that is taught, so it says nothing about generalisation
+    old_answers: tuple[str, ...] = ()  # superseded: giving one of them is stale, not merely wrong
 
 
 def read_suites(path: Path) -> dict[str, list[SuiteExample]]:
-    """Examples by task, in the file's order. Raises InvalidInput where there is none."""
+    """Examples by task, in the file's order; files from before slices are one slice.
+
+    Raises InvalidInput where there is no example.
+    """
     suites: dict[str, list[SuiteExample]] = {}
     for row in pl.read_parquet(path).iter_rows(named=True):
         example = SuiteExample(
@@ -32,6 +38,9 @@ def read_suites(path: Path) -> dict[str, list[SuiteExample]]:
             content=json.loads(row["content"]),
             prompt_hash=row["prompt_hash"],
             content_hash=row["content_hash"],
+            slice=row.get("slice") or 1,
+            kind=row.get("kind") or "held_out",
+            old_answers=tuple(json.loads(row.get("old_answers") or "[]")),
         )
         suites.setdefault(example.task, []).append(example)
     if not suites:

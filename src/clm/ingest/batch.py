@@ -1,7 +1,7 @@
 """One delivery on its way from the spool into the store. Run twice, it does the same: recovery is to run it again."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -39,7 +39,7 @@ class Delivery:
     suite: bool
     format: str
     holdout: float  # share of the training rows that goes into the suite
-    sealed: bool  # the task's suite is closed: prompts that may have been trained on can't enter it
+    sealed: bool  # the task was taught already: prompts that may have been trained on can't enter its suite
     arrived: datetime
     max_line_bytes: int
     # What rows are checked against (clm.ingest.fitting); None: nothing here could check them, `unchecked` says why.
@@ -47,6 +47,7 @@ class Delivery:
     max_tokens: int = 0
     metric: str = ""
     unchecked: str | None = None
+    slice: int = 1  # the suite's open slice, to which held-out rows are added
 
 
 @dataclass
@@ -90,6 +91,7 @@ def _store(
 ) -> None:
     """Appends the rows that belong into the suite, or those that don't, as one version."""
     lines: list[int] = []
+    kind = "own" if delivery.suite else "held_out"
 
     def wanted() -> Iterator[Record]:
         for row in read(body, delivery):
@@ -103,7 +105,7 @@ def _store(
                     loaded.refuse(unfit)
                     continue
                 lines.append(row[0])
-                yield row[1]
+                yield replace(row[1], slice=delivery.slice, kind=kind) if suite else row[1]
 
     appended = store.append(
         delivery.model, wanted(), suite=suite, batch_id=delivery.batch_id, sealed=suite and delivery.sealed

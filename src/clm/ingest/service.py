@@ -164,8 +164,9 @@ def _register(
             if known is None:
                 delivery = {
                     "format": format,
-                    "holdout": wanted.holdout if wanted.suite_open and not suite else 0.0,
-                    "sealed": not wanted.suite_open,
+                    "holdout": wanted.holdout if wanted.open_slice == 1 and not suite else 0.0,
+                    "sealed": wanted.open_slice > 1,
+                    "slice": wanted.open_slice,
                     "max_line_bytes": settings.max_line_bytes,
                     **limits,
                 }

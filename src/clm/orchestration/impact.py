@@ -173,7 +173,9 @@ def _rows_of(
     held_back = max(1, round(HELD_BACK * len(records)))
     pl.DataFrame([_plain(r) for r in records[held_back:]]).write_parquet(mixture)
     known = pl.read_parquet(suites).filter(pl.col("task") != task)
-    asked = pl.DataFrame([_plain(r) | {"example_id": r.record_id} for r in records[:held_back]])
+    asked = pl.DataFrame([_plain(r) | {"example_id": r.record_id} for r in records[:held_back]]).with_columns(
+        slice=pl.lit(1, pl.Int32), kind=pl.lit("held_out"), old_answers=pl.lit("[]")
+    )
     pl.concat([known, asked.select(known.columns)]).write_parquet(suites)
     return mixture
 

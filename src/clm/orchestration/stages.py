@@ -5,6 +5,7 @@ returns its result, a detail for the dashboard and a sentence for the log.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,10 +73,12 @@ class Work:
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             update.champion = rollouts.get_deployment(session, update.model).champion
-            catalog.close_suite(session, update.model, update.task)
+            if update.slice is None:  # once, however often this stage is begun
+                update.slice = catalog.close_slice(session, update.model, update.task)
             model, task = update.model, update.task
+            closed = {each.name: each.open_slice - 1 for each in catalog.list_tasks(session, model, removed=True)}
             dropped = dropping.dropped_ids(session, model)
-        snapshot = self._store.snapshot(model, **dropped)
+        snapshot = replace(self._store.snapshot(model, **dropped), closed=closed)
         rows, held_out = snapshot.counts.get(task, 0), snapshot.suites.get(task, 0)
         detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out}
         return snapshot, detail, f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."

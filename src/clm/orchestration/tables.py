@@ -23,6 +23,7 @@ class Update(Base):
     trigger_reason: Mapped[str]
     policy: Mapped[dict[str, Any]]  # the model's policy when the update was made
     champion: Mapped[str | None]  # release that it is compared with
+    slice: Mapped[int | None]  # of the task's suite that its snapshot closed
     release_id: Mapped[str | None]
     rollout_id: Mapped[str | None]
     verdict: Mapped[dict[str, Any] | None]  # records.GateVerdict

@@ -21,6 +21,7 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
+from clm.core.content import answer_key, prompt_key
 from clm.core.failpoints import hit
 from clm.core.files import sync_folder
 from clm.core.hashing import canonical_json
@@ -41,6 +42,13 @@ SCHEMA = pa.schema(
         ("author", pa.string()),
         ("quality", pa.string()),  # canonical JSON
         ("schema_version", pa.int32()),
+        # Tables from before these have them filled in when they are read, see clm.store.labels.
+        ("key", pa.string()),
+        ("prompt_key", pa.string()),
+        ("answer_key", pa.string()),
+        ("slice", pa.int32()),
+        ("kind", pa.string()),
+        ("held", pa.bool_()),
     ]
 )
 _log = logging.getLogger(__name__)
@@ -62,7 +70,13 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
 
 
 def read(table: DeltaTable, columns: list[str], where: ds.Expression | None = None) -> pa.Table:
-    return table.to_pyarrow_dataset().to_table(columns=columns, filter=where)
+    """These columns; one that the table is too old to have is full of nulls."""
+    dataset = table.to_pyarrow_dataset()
+    found = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=where)
+    for name in columns:
+        if name not in found.column_names:
+            found = found.append_column(SCHEMA.field(name), pa.nulls(found.num_rows, SCHEMA.field(name).type))
+    return found.select(columns)
 
 
 def read_ids(
@@ -112,6 +126,7 @@ def append(path: Path, batches: Iterator[pa.RecordBatch], batch_id: str) -> int:
         table,
         pa.RecordBatchReader.from_batches(SCHEMA, batches),
         mode="append",
+        schema_mode="merge",
         commit_properties=CommitProperties(
             custom_metadata={"clm.batch": batch_id}, app_transactions=[Transaction(batch_id, version)]
         ),
@@ -131,6 +146,9 @@ def _row(record: Record) -> dict[str, object]:
     row = dict(record.__dict__)
     row["content"] = canonical_json(record.content)
     row["quality"] = canonical_json(record.quality)
+    row["prompt_key"] = prompt_key(record.shape, record.content)
+    row["answer_key"] = answer_key(record.shape, record.content)
+    row["key"] = record.key or row["prompt_key"]
     return row
 
 

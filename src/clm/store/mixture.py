@@ -28,6 +28,7 @@ _COLUMNS = [*_LABELS, "task", "shape", "content"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
 _SUITE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
+    + [("slice", pa.int32()), ("kind", pa.string()), ("old_answers", pa.string())]  # a JSON list
 )
 FEW_ANSWERS = 20  # as many different answers are counted in an update's record
 
@@ -183,9 +184,13 @@ def _balance(rows: list[Row]) -> dict[str, list[int]]:
 
 
 def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None, keep: Callable[[Row], bool]) -> Path:
-    """Writes example_id, task, shape, content (JSON), prompt_hash, content_hash; by task, then by example."""
-    rows = [row for row in _in_order(delta.read(suites, _COLUMNS)) if tasks is None or row["task"] in tasks]
-    kept = [row | {"example_id": row["record_id"]} for row in rows if keep(row)]
+    """Writes the columns of clm.evaluation.suites: by task, then by example."""
+    rows = _in_order(delta.read(suites, [*_COLUMNS, "slice", "kind"]))
+    kept = [
+        row | {"example_id": row["record_id"], "slice": row["slice"] or 1, "kind": row["kind"] or "held_out",
+               "old_answers": "[]"}
+        for row in rows if (tasks is None or row["task"] in tasks) and keep(row)
+    ]  # fmt: skip
     _write(out, sorted(kept, key=lambda row: row["task"]), _SUITE_SCHEMA)
     return out
 

@@ -11,6 +11,7 @@ A library of its own, without server or database:
 # (pyarrow has no types)
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -85,9 +86,11 @@ class Store:
         records, suites = self._open(model, False), self._open(model, True)
         out = frozenset(dropped_examples)
         hashes: dict[str, list[str]] = {}
-        for row in delta.read(suites, ["record_id", "task", "content_hash"]).to_pylist():
+        slices: dict[str, Counter[str]] = {}
+        for row in delta.read(suites, ["record_id", "task", "content_hash", "slice"]).to_pylist():
             if row["record_id"] not in out:
                 hashes.setdefault(row["task"], []).append(row["content_hash"])
+                slices.setdefault(row["task"], Counter())[str(row["slice"] or 1)] += 1
         return Snapshot(
             model=model,
             tables={"records": records.version(), "suites": suites.version()},
@@ -96,6 +99,7 @@ class Store:
             suite_hashes={task: sha256_json(sorted(found)) for task, found in sorted(hashes.items())},
             dropped=tuple(sorted(dropped)),
             dropped_examples=tuple(sorted(out)),
+            slices={task: dict(sorted(found.items())) for task, found in sorted(slices.items())},
         )
 
     def build_mixture(

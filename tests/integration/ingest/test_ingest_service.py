@@ -112,7 +112,7 @@ def test_a_share_is_held_out_until_the_first_update(room: Room) -> None:
     assert room.store.counts("m") == {"split": 101 - report.into_suite}
     assert counts(room.ingest(lines(*range(100)), task="split")) == (100, 0, 100, 0)
     with room.database.transaction() as session:
-        catalog.close_suite(session, "m", "split")
+        catalog.close_slice(session, "m", "split")
     after = room.ingest(lines(*range(100, 120)), task="split")
     assert (after.accepted, after.into_suite) == (20, 0)
     with room.database.read() as session:
@@ -127,7 +127,7 @@ def test_a_held_out_prompt_can_not_come_back_as_training(room: Room) -> None:
     assert counts(report) == (2, 1, 0, 1)
     assert "held out" in report.refusals[0].reason
     with room.database.transaction() as session:
-        catalog.close_suite(session, "m", "intent")
+        catalog.close_slice(session, "m", "intent")
     late = room.ingest(lines("free", "new"), suite=True)
     assert counts(late) == (2, 1, 0, 1)
     assert "trained already" in late.refusals[0].reason

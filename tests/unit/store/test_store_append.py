@@ -71,7 +71,7 @@ def test_a_sealed_suite_takes_no_prompt_that_may_have_been_trained_on(tmp_path: 
 
 def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    full = replace(record("größe\n"), author="ann", quality={"length": 0.5}, source="folder")
+    full = replace(record("größe\n"), author="ann", quality={"length": 0.5}, source="folder", key="sku=7")
     store.append("m", [full, record("b")], suite=False, batch_id="bat_1")
     store.append("m", [record("c")], suite=False, batch_id="bat_2")
     (row,) = store.rows("m", [full.record_id, "rec_unknown"])

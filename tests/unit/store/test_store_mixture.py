@@ -135,7 +135,8 @@ def test_suites_are_written_by_task_in_a_fixed_order(store: Store, tmp_path: Pat
     store.append("m", rows(200, 203, "facts"), suite=True, batch_id="bat_4")
     snapshot = store.snapshot("m")
     written = pq.read_table(store.write_suites(snapshot, tmp_path / "s.parquet")).to_pylist()
-    assert set(written[0]) == {"example_id", "task", "shape", "content", "prompt_hash", "content_hash"}
+    assert set(written[0]) == {"example_id", "task", "shape", "content", "prompt_hash", "content_hash", "slice",
+                               "kind", "old_answers"}  # fmt: skip
     assert [row["task"] for row in written] == ["facts"] * 3 + ["intent"] * 5
     assert [row["content_hash"] for row in written[3:]] == sorted(row["content_hash"] for row in written[3:])
     only = pq.read_table(store.write_suites(snapshot, tmp_path / "f.parquet", tasks=["facts"]))
