@@ -35,7 +35,7 @@ class TrainingPolicy(Policy):
     ] = 512
     gradient_clip: Annotated[float, Field(gt=0, le=100, description="L2 norm bound")] = 1.0
     replay_share: Annotated[
-        float, Field(ge=0, le=1, description="replayed old rows of the task per new row, on a refresh")
+        float, Field(ge=0, le=1, description="replayed old rows of the task per new row, on a refresh (experts)")
     ] = 0.5
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17

@@ -79,7 +79,9 @@ class Merge(StrategyOptions):
 
     name: Literal["merge"] = "merge"
     method: Literal["interpolate", "ties", "dare", "magnitude-max"] = "interpolate"
-    step: Annotated[float, Field(gt=0, le=1, description="share of the way to the new adapter (interpolate)")] = 0.5
+    step: Annotated[float, Field(gt=0, le=1, description="share of the way to the new adapter (interpolate, dare)")] = (
+        0.5
+    )
     density: Annotated[float, Field(gt=0, le=1, description="share of changes kept (ties, dare)")] = 0.5
 
 
@@ -87,7 +89,9 @@ class Domain(StrategyOptions):
     """Continued pretraining on unlabelled text first; optionally aligned features of old and new domain."""
 
     name: Literal["domain"] = "domain"
-    epochs: Annotated[int, Field(ge=0, le=100, description="over the text rows, before the supervised ones")] = 1
+    epochs: Annotated[
+        int, Field(ge=0, le=100, description="over the text rows, before the others; 0: they are read among the others")
+    ] = 1
     align: Literal["none", "mmd", "coral"] = "coral"
     weight: Annotated[float, Field(gt=0, le=100, description="of the alignment loss")] = 1.0
 
@@ -116,9 +120,20 @@ OPTIONS: dict[str, type[StrategyOptions]] = {
 CONFLICTS = (
     ("experts", "joint", "one gives each task an adapter, the other shares one"),
     ("experts", "finetune", "one gives each task an adapter, the other shares one"),
+    ("finetune", "joint", "one trains on the new rows alone, the other on all"),
+    ("finetune", "replay", "one trains on the new rows alone, the other on old ones too"),
+    ("finetune", "olora", "one trains the adapter on, the other adds a new one to it"),
     ("joint", "replay", "joint training sees all old rows already"),
+    ("joint", "ewc", "joint training begins anew, so no weight has an older value to be held near"),
+    ("joint", "freeze", "joint training begins anew, so a frozen layer would never learn anything"),
+    (
+        "joint",
+        "merge",
+        "joint training begins anew, and only an adapter that was trained on from the old one can be merged with it",
+    ),
     ("olora", "merge", "a merged adapter has no directions of its own left"),
     ("olora", "freeze", "the older adapters are frozen whole already"),
+    ("olora", "ewc", "the older adapters are frozen whole already, so no weight of theirs has to be held"),
     ("olora", "experts", "an expert of its own needs no direction of its own"),
     ("olora", "joint", "a joint adapter has no earlier tasks to keep apart from"),
 )
@@ -147,6 +162,17 @@ def adapter_of(strategies: Sequence[StrategyOptions], task: str, group: str | No
     if "experts" in names:
         return task
     return group or SHARED if "joint" in names else SHARED
+
+
+def replays(strategies: Sequence[StrategyOptions]) -> Literal["nothing", "task", "adapter"]:
+    """Whose old rows an update trains on beside its new ones: nobody's, the task's own, or all that share its adapter.
+
+    The mixture draws no others, and the training takes no others.
+    """
+    names = {options.name for options in strategies}
+    if "experts" in names:
+        return "task"
+    return "adapter" if names & {"replay", "joint"} else "nothing"
 
 
 def check_composition(strategies: Sequence[StrategyOptions]) -> None:

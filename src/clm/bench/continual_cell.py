@@ -85,12 +85,15 @@ class Cell:
         path = self._expert_path(self._experts[adapter]) if adapter in self._experts else None
         start = self._start(task) if adapter == task.name and self._transfer.enabled else None
         if start is not None:
-            path = start.path
             _say(start.reason)
-        old = load_expert(path, self._base) if path else None
+        old, other = (
+            load_expert(place, self._base) if place else None for place in (path, start.path if start else None)
+        )
         lesson = Lesson(
             self._base, task.name, self._rows(task),
-            {earlier.name: _examples(earlier) for earlier in self._tasks[:number]}, old, self._state,
+            {earlier.name: _examples(earlier) for earlier in self._tasks[:number]}, old,
+            self._state if old else {},  # that of an adapter which is trained on, not of the one made before
+            start=other,
         )  # fmt: skip
         learned = learn(lesson, self._policy, self._folder / "checkpoints", _Say(task.name))
         self._experts[adapter] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]

@@ -4,6 +4,7 @@ Each try has a folder of its own. After a crash the tries that had ended are rea
 the same decisions follow and the end is the same.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,29 @@ from clm.errors import ClmError, InvalidInput
 from clm.orchestration import jobs, log, service
 from clm.orchestration import repair_plan as plan
 from clm.orchestration.candidates import Candidates, Context, composition_with, scores_of
+from clm.orchestration.replaying import share_of
+from clm.policies import ModelPolicy, RepairPolicy
 from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained
 from clm.settings import Settings
+from clm.strategies import replays
 
 # Strategies whose expert does not go on from the old one: the line between the two means nothing.
 STARTS_FRESH = ("joint", "olora")
+
+
+def possible(policy: ModelPolicy) -> RepairPolicy:
+    """What the strategies leave of the policy's repairs.
+
+    There is no way to search where a training doesn't go on from the old expert, and no more to replay where nothing
+    is replayed, or everything is already.
+    """
+    chosen = policy.training.strategies
+    left = policy.repair
+    if any(strategy.name in STARTS_FRESH for strategy in chosen):
+        left = left.model_copy(update={"interpolate": False})
+    if replays(chosen) == "nothing" or share_of(policy.training) == math.inf:
+        left = left.model_copy(update={"replay_tries": 0})
+    return left
 
 
 @dataclass(frozen=True)
@@ -50,11 +69,9 @@ class Repair:
         return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
 
     def _next(self, at: Context, tried: list[_Tried]) -> plan.Interpolate | plan.Replay | None:
-        """A training that went on from no older expert has no way back to search, and no older rows."""
         refreshes = at.start is not None and not at.removes
-        fresh = any(strategy.name in STARTS_FRESH for strategy in at.policy.training.strategies)
-        policy = at.policy.repair.model_copy(update={"interpolate": False}) if fresh else at.policy.repair
-        return plan.next_try(policy, at.policy.training.replay_share, refreshes, [one.told for one in tried])
+        share = share_of(at.policy.training)
+        return plan.next_try(possible(at.policy), share, refreshes, [one.told for one in tried])
 
     def _try(
         self,

@@ -19,7 +19,7 @@ from clm.deployment import repository as deployments
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import ReleaseFact, build_ledger
 from clm.ingest import dropping, holding
-from clm.policies import ModelPolicy
+from clm.policies import ModelPolicy, TrainingPolicy
 from clm.records import Json, Memory, Mixture, Snapshot
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
@@ -28,6 +28,7 @@ from clm.store.memory import urgency
 from clm.store.memory_file import load_memory
 from clm.store.mixture import FEW_ANSWERS, Recall
 from clm.store.store import Store
+from clm.strategies import replays
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,24 @@ def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
     return Past(bundles.newest_lineage(paths.releases / champion), slipped, holding.left_out(session, model), weights)
 
 
+def share_of(policy: TrainingPolicy) -> float:
+    """Replayed rows per new row in an update's mixture; infinite: all there are. A repair may ask for more."""
+    options: dict[str, Any] = {chosen.name: chosen for chosen in policy.strategies}
+    if replays(policy.strategies) == "nothing":
+        return 0.0
+    if "joint" in options:
+        return math.inf
+    return options["replay"].share if "replay" in options else policy.replay_share
+
+
 def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: Path) -> tuple[float, Recall]:
     """Replayed rows per new row, and what they are drawn from.
 
-    Of other tasks rows are replayed only where they share the adapter: as `share` says for `replay`, all that is
-    remembered for `joint`; never for `experts`.
+    Whose rows those are, the strategies say (`clm.strategies.replays`): what none of them trains on is not drawn.
     """
-    options: dict[str, Any] = {chosen.name: chosen for chosen in policy.training.strategies}
-    others: list[str] = []
-    if "experts" not in options and options.keys() & {"replay", "joint"}:
-        others = sorted(past.lineage.keys() - {task})
-    if "replay" in options:
-        share = max(share, options["replay"].share)
-    if "joint" in options:
-        share = math.inf
+    whose = replays(policy.training.strategies)
+    others = sorted(past.lineage.keys() - {task}) if whose == "adapter" else []
+    share = share if whose != "nothing" else 0.0
     own = past.lineage.get(task, {})
     remembered = {other: _remembered(past.lineage[other], memories) for other in others}
     if "memory" in own:

@@ -26,6 +26,7 @@ from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates, scores_of
 from clm.orchestration.fitting import sentence, told
 from clm.orchestration.repair import Repair
+from clm.orchestration.replaying import share_of
 from clm.policies import ModelPolicy
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.registry import bundle as bundles
@@ -85,7 +86,7 @@ class Work:
 
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         at = self._candidates.context(update_id)
-        mixture = self._candidates.mix(at, snapshot, at.policy.training.replay_share, at.folder / "mixture.parquet")
+        mixture = self._candidates.mix(at, snapshot, share_of(at.policy.training), at.folder / "mixture.parquet")
         held = len(set(mixture.left_out).difference(mixture.dropped, mixture.unfit))
         detail = {"new": mixture.new_rows, "replay": mixture.replay_rows, "held_out": mixture.held_out,
                   "held": held, "dropped": len(mixture.dropped), "unfit": len(mixture.unfit),

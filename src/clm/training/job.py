@@ -80,10 +80,10 @@ def _train(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     start = start_of_job(job, folder, base, examples, policy, seen.features)
     replayed = sum(map(len, memory.values()))
     report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
-    init_expert = Path(job["init_expert"]) if job["init_expert"] else start.path if start else None
-    old = load_expert(init_expert, base) if init_expert else None
+    old = load_expert(Path(job["init_expert"]), base) if job["init_expert"] else None
+    other = load_expert(start.path, base) if start and start.path else None
     state = load_state(Path(job["state"])) if job["state"] else {}
-    lesson = Lesson(base, job["task"], new, memory, old, state)
+    lesson = Lesson(base, job["task"], new, memory, old, state, start=other, drawn=True)
     trained = learn(lesson, policy, folder / "checkpoints", report.step)
     if not is_main():
         return {}

@@ -6,8 +6,8 @@ learned = learn(lesson, policy)  # the next update's lesson takes learned.expert
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from clm.errors import InvalidInput
 from clm.llm.decoder import Expert
 from clm.policies import TrainingPolicy
+from clm.strategies import replays
+from clm.training.examples import Example
 from clm.training.loop import Progress, train
 from clm.training.strategies import build_strategies
-from clm.training.strategies.hooks import Lesson, Method, Strategy
+from clm.training.strategies.hooks import Examples, Lesson, Method, Strategy
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,23 @@ def learn(
     is not finite.
     """
     strategies = build_strategies(policy.strategies, policy)
-    legacy = [row for strategy in strategies for row in strategy.rows(lesson)]
+    lesson = replace(lesson, memory=_replayable(lesson, policy))
+    legacy = _replayed(strategies, lesson)
     texts = [row for strategy in strategies for row in strategy.texts(lesson)]
     apart = {row.record_id for row in texts}
     rows = [*(row for row in lesson.new if row.record_id not in apart), *legacy]
-    start, seed = lesson.old, policy.seed
+    if 1 in (len(texts), len(rows)):  # one row alone is no reading
+        rows, texts = [*texts, *rows], []
+    start, seed = lesson.old or lesson.start, policy.seed
     if lesson.old and any(strategy.starts_fresh(lesson) for strategy in strategies):
         start, seed = None, policy.seed + lesson.old.rank  # other random directions than the old adapter began with
 
     first = None
-    if texts and (epochs := max(strategy.text_epochs() for strategy in strategies)):
-        reading = policy.model_copy(update={"epochs": epochs})
+    if texts:
+        reading = policy.model_copy(update={"epochs": max(strategy.text_epochs() for strategy in strategies)})
         folder = checkpoints / "texts" if checkpoints else None
-        first = train(lesson.base, texts, reading, start, folder, on_progress, seed)
+        method = Method(strategies, lesson, ends=not rows)
+        first = train(lesson.base, texts, reading, start, folder, on_progress, seed, method)
         start = first.expert
     if not rows and first is None:
         raise InvalidInput("The mixture holds no example; an update needs at least two. Ingest more rows of this task.")
@@ -68,7 +74,7 @@ def learn(
     return Learned(
         expert=trained.expert,
         state=trained.state,
-        notes={**method.notes(), "rows": _balance(lesson, strategies, len(lesson.new))},
+        notes={**method.notes(), "rows": {"new": len(lesson.new), "legacy": _by_task(legacy, lesson)}},
         steps=trained.steps + (first.steps if first and rows else 0),
         tokens=trained.tokens + (first.tokens if first and rows else 0),
         seconds=trained.seconds + (first.seconds if first and rows else 0),
@@ -76,8 +82,22 @@ def learn(
     )
 
 
-def _balance(lesson: Lesson, strategies: list[Strategy], new: int) -> dict[str, Any]:
-    """How many rows are new, and how many of which task are legacy."""
+def _replayable(lesson: Lesson, policy: TrainingPolicy) -> Mapping[str, Examples]:
+    """Of what is remembered, what these strategies may replay: into an expert goes nothing of another task."""
+    whose = replays(policy.strategies)
+    own = {lesson.task} if whose == "task" else set(lesson.memory) if whose == "adapter" else set[str]()
+    return {task: rows for task, rows in lesson.memory.items() if task in own}
+
+
+def _replayed(strategies: list[Strategy], lesson: Lesson) -> list[Example]:
+    """What the strategies replay; a row that two of them ask for is trained on once."""
+    found: list[Example] = []
+    for strategy in strategies:
+        known = {row.record_id for row in found}
+        found += [row for row in strategy.rows(lesson) if row.record_id not in known]
+    return found
+
+
+def _by_task(legacy: list[Example], lesson: Lesson) -> dict[str, int]:
     of_task = {row.record_id: task for task, rows in lesson.memory.items() for row in rows}
-    legacy = Counter(of_task[row.record_id] for strategy in strategies for row in strategy.rows(lesson))
-    return {"new": new, "legacy": dict(sorted(legacy.items()))}
+    return dict(sorted(Counter(of_task[row.record_id] for row in legacy).items()))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from clm.orchestration.replaying import Past, budget, recall
+from clm.orchestration.repair import possible
+from clm.orchestration.replaying import Past, budget, recall, share_of
 from clm.policies import ModelPolicy
 
 NOWHERE = Path("no memory is opened")
@@ -30,19 +31,43 @@ def past(**slipped: float) -> Past:
     [
         (["experts"], 0.5, []),
         (["experts", {"name": "replay", "share": 2}], 2, []),
-        (["finetune"], 0.5, []),
-        (["finetune", {"name": "replay", "share": 2}], 2, ["facts"]),
-        ([{"name": "replay", "share": 0.1}, "distill"], 0.5, ["facts"]),  # a repair may ask for more than the strategy
+        ([{"name": "replay", "share": 0.1}, "distill"], 0.1, ["facts"]),
         (["joint"], math.inf, ["facts"]),
     ],
 )
 def test_other_tasks_are_replayed_where_they_share_the_adapter(
     strategies: list[Any], share: float, others: list[str]
 ) -> None:
-    asked, found = recall(past(), "intent", policy(*strategies), 0.5, NOWHERE)
+    chosen = policy(*strategies)
+    assert share_of(chosen.training) == share
+    asked, found = recall(past(), "intent", chosen, share, NOWHERE)
     assert (asked, found.replay_tasks) == (share, others)
+    assert recall(past(), "intent", chosen, 7.0, NOWHERE)[0] == 7  # a repair gets what it asks for
     assert found.memories == {task: {"rec_2", "rec_3"} for task in others}  # without a memory: what they learnt from
     assert (found.policy, found.held, found.unseen) == ("balanced", {"bat_1"}, ["rec_9"])
+
+
+@pytest.mark.parametrize("name", ["finetune", "ewc", "distill", "merge", "freeze", "olora", "domain"])
+def test_nothing_is_drawn_for_a_strategy_that_trains_on_no_old_row(name: str) -> None:
+    chosen = policy(name)
+    assert share_of(chosen.training) == 0
+    asked, found = recall(past(), "intent", chosen, 1.5, NOWHERE)
+    assert (asked, found.replay_tasks) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("strategies", "left"),
+    [
+        (["experts"], (True, 1)),
+        ([{"name": "replay", "share": 2}, "distill"], (True, 1)),
+        (["ewc"], (True, 0)),  # it replays nothing, so there is nothing to replay more of
+        (["replay", "olora"], (False, 1)),
+        (["joint"], (False, 0)),  # it replays everything already
+    ],
+)
+def test_a_repair_is_tried_where_it_can_change_something(strategies: list[Any], left: tuple[bool, int]) -> None:
+    found = possible(policy(*strategies))
+    assert (found.interpolate, found.replay_tries) == left
 
 
 def test_feedback_replays_more_of_what_slips_and_keeps_more_of_it() -> None:

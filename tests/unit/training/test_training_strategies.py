@@ -12,21 +12,16 @@ import torch
 from clm.errors import InvalidInput, NotFound, TrainingFailed
 from clm.llm.base import Base, load_base
 from clm.llm.decoder import Expert
-from clm.llm.prompts import example_ids
-from clm.llm.runtime import Runtime
 from clm.policies import TrainingPolicy
 from clm.strategies import OPTIONS, adapter_of
-from clm.training.examples import Example
 from clm.training.learning import Learned, learn
 from clm.training.loop import Progress
 from clm.training.strategies import STRATEGIES
 from clm.training.strategies.ewc import normalised
 from clm.training.strategies.hooks import Lesson
 from clm.training.weights import FlatWeights
+from lessons import loss, policy, rows, short, texts
 from tiny import tiny_base
-
-COLOURS = ("red", "blue")
-TOWNS = ("Oslo", "Bern")
 
 # How much of what plain fine-tuning loses on the first task (nats per token) a method may lose at most.
 BOUNDS: dict[str, tuple[tuple[Any, ...], float]] = {
@@ -46,33 +41,9 @@ BOUNDS: dict[str, tuple[tuple[Any, ...], float]] = {
 }
 
 
-def rows(task: str, start: int, count: int) -> list[Example]:
-    words = COLOURS if task == "colour" else TOWNS
-    said = "paint {n} {w}" if task == "colour" else "fly to {w} at {n}"
-    numbered = [(n, words[n % len(words)]) for n in range(start, start + count)]
-    return [
-        Example(f"{task} {n}", "completion", {"prompt": said.format(n=n, w=word), "completion": word})
-        for n, word in numbered
-    ]
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return load_base(tiny_base(tmp_path_factory.mktemp("base")), threads=1)
-
-
-def policy(*strategies: Any, **more: Any) -> TrainingPolicy:
-    settings = {"rank": 4, "alpha": 8, "epochs": 12, "learning_rate": 5e-3, "batch_size": 8, "checkpoint_every": 5}
-    return TrainingPolicy.model_validate({**settings, "strategies": strategies, **more})
-
-
-def loss(base: Base, expert: Expert | None, task: str) -> float:
-    """Mean over held-out rows, nats per token."""
-    runtime = Runtime(base)
-    if expert is not None:
-        runtime.experts["it"] = expert
-    ids = [example_ids(base.tokenizer, row.shape, row.content) for row in rows(task, 500, 16)]
-    return -float(runtime.log_likelihood(ids, "it" if expert else None).mean())
 
 
 def learn_two(base: Base, chosen: TrainingPolicy) -> tuple[Learned, Learned]:
@@ -108,10 +79,6 @@ def test_it_forgets_less_than_fine_tuning(name: str, base: Base, forgotten: floa
     print(f"{name}: lost {amount:.2f} of {forgotten:.2f} = {amount / forgotten:.2f}, second task {learned:.2f}")
     assert amount <= bound * forgotten + 1e-6
     assert loss(base, None, "town") - learned > 1  # not by learning nothing
-
-
-def short(*strategies: Any, **more: Any) -> TrainingPolicy:
-    return policy(*strategies, **{"epochs": 2, **more})
 
 
 @pytest.fixture(scope="module")
@@ -216,13 +183,12 @@ def test_joint_gives_small_tasks_more_than_their_share(base: Base) -> None:
 
 
 def test_texts_are_read_before_the_answers(base: Base) -> None:
-    texts = [Example(f"text {n}", "text", {"text": f"Bern lies {n} km from Oslo."}) for n in range(12)]
-    lesson = Lesson(base, "town", [*texts, *rows("town", 0, 16)])
+    lesson = Lesson(base, "town", [*texts(0, 12), *rows("town", 0, 16)])
     steps: list[int] = []
     learned = learn(lesson, short({"name": "domain", "epochs": 3}), on_progress=lambda p: steps.append(p.steps))
     assert steps == [6] * 6 + [4] * 4  # 12 texts three times, then 16 rows twice
     assert learned.steps == 10
-    only_texts = learn(Lesson(base, "town", texts), short("domain"))
+    only_texts = learn(Lesson(base, "town", texts(0, 12)), short("domain"))
     assert only_texts.steps == 2
 
 

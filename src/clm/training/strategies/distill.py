@@ -29,6 +29,7 @@ class Distill(Strategy):
         self._teacher: dict[int, tuple[Tensor, Tensor]] = {}  # by example: tokens and log-probabilities, [labels, top]
 
     def prepare(self, lesson: Lesson, forward: Forward, weights: FlatWeights) -> None:
+        self._teacher = {}
         if lesson.old is None:
             return
         for rows in forward.batches(BATCH):

@@ -45,7 +45,7 @@ class Domain(Strategy):
         self._old: Tensor | None = None
 
     def texts(self, lesson: Lesson) -> Examples:
-        return [row for row in lesson.new if row.shape == "text"]
+        return [row for row in lesson.new if row.shape == "text"] if self._options.epochs else ()
 
     def text_epochs(self) -> int:
         return self._options.epochs

@@ -35,6 +35,8 @@ class Lesson:
     memory: Mapping[str, Examples] = field(default_factory=dict[str, Examples])  # old rows to replay, by their task
     old: Expert | None = None  # the adapter as it is released; None: there is none yet
     state: State = field(default_factory=dict[str, Tensor])  # what the methods saved with it, "name.tensor"
+    start: Expert | None = None  # where a new adapter's weights begin: another task's expert; None: fresh
+    drawn: bool = False  # True: `memory` is what was drawn for this update; False: a strategy draws its share of it
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Strategy:
         return False
 
     def prepare(self, lesson: Lesson, forward: Forward, weights: FlatWeights) -> None:
-        """Looks at the examples and the weights before the first step."""
+        """Looks at the examples and the weights before the first step; of texts, then again of the other rows."""
 
     def trainable(self, weights: FlatWeights) -> Tensor | None:
         """`[n]`, 1 where a weight may change, 0 where it is frozen; None: all may."""
@@ -114,11 +116,15 @@ class Strategy:
 
 
 class Method:
-    """Strategies as one, for one training."""
+    """Strategies as one, for one training.
 
-    def __init__(self, strategies: Sequence[Strategy] = (), lesson: Lesson | None = None) -> None:
+    `ends`: False where more is trained on afterwards, so that nothing is to be finished or remembered yet.
+    """
+
+    def __init__(self, strategies: Sequence[Strategy] = (), lesson: Lesson | None = None, ends: bool = True) -> None:
         self.strategies = strategies
         self._lesson = lesson
+        self._ends = ends
 
     def prepare(self, forward: Forward, weights: FlatWeights) -> None:
         for strategy, lesson in self._each():
@@ -143,14 +149,14 @@ class Method:
         return torch.stack(parts).sum() if parts else None
 
     def finish(self, trained: Expert) -> Expert:
-        for strategy, lesson in self._each():
+        for strategy, lesson in self._each() if self._ends else ():
             trained = strategy.finish(lesson, trained)
         return trained
 
     def remember(self, forward: Forward, finished: Expert) -> dict[str, Tensor]:
         return {
             f"{strategy.name}.{key}": value.detach().contiguous()
-            for strategy, lesson in self._each()
+            for strategy, lesson in (self._each() if self._ends else ())
             for key, value in strategy.remember(lesson, forward, finished).items()
         }
 

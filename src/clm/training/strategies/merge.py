@@ -1,5 +1,9 @@
 """Model merging: the new adapter is trained on from the old one, then both become one by arithmetic on what each has
-changed. The functions work on flat weights `[n]` and alone."""
+changed. The functions work on flat weights `[n]` and alone.
+
+The new adapter contains the old one, so what an update itself changed is `new - old`. DARE thins that alone: the old
+change was thinned when it came, and thinning it again at every update would scale it up again every time.
+"""
 
 from collections.abc import Callable
 
@@ -49,9 +53,13 @@ class Merge(Strategy):
         super().__init__(policy)
         self._options = options
         self._origin: Tensor | None = None
+        self._merges = 0  # before this one
 
     def prepare(self, lesson: Lesson, forward: Forward, weights: FlatWeights) -> None:
-        self._origin = self.saved(lesson).get("origin", weights.flat.detach().clone())
+        saved = self.saved(lesson)
+        if self._origin is None:  # after a reading of texts the weights are no longer where they began
+            self._origin = saved.get("origin", weights.flat.detach().clone())
+        self._merges = int(saved["merges"]) if "merges" in saved else 0
 
     def finish(self, lesson: Lesson, trained: Expert) -> Expert:
         if lesson.old is None or self._origin is None:
@@ -63,16 +71,16 @@ class Merge(Strategy):
         return new.frozen()
 
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
-        return {} if self._origin is None else {"origin": self._origin}
+        if self._origin is None:
+            return {}
+        return {"origin": self._origin, "merges": torch.tensor(self._merges + (lesson.old is not None))}
 
     def _methods(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-        density, seed = self._options.density, self.policy.seed
+        density, step, seed = self._options.density, self._options.step, self.policy.seed + self._merges
         return {
-            "interpolate": lambda old, new, _: interpolate(old, new, self._options.step),
+            "interpolate": lambda old, new, _: interpolate(old, new, step),
             "ties": lambda old, new, origin: origin + ties([old - origin, new - origin], density),
-            "dare": lambda old, new, origin: (
-                origin + (dare(old - origin, density, seed) + dare(new - origin, density, seed + 1)) / 2
-            ),
+            "dare": lambda old, new, _: old + step * dare(new - old, density, seed),
             "magnitude-max": lambda old, new, origin: origin + magnitude_max([old - origin, new - origin]),
         }
 

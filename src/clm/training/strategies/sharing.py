@@ -29,7 +29,10 @@ class Finetune(Strategy):
 
 
 class Replay(Strategy):
-    """Old rows beside the new ones, equally from all earlier tasks (Rolnick et al. 2019, arXiv:1811.11682)."""
+    """Old rows beside the new ones, equally from all earlier tasks (Rolnick et al. 2019, arXiv:1811.11682).
+
+    An update's rows are drawn when its mixture is made, where a repair may ask for more of them: all those are taken.
+    """
 
     name = "replay"
 
@@ -38,6 +41,8 @@ class Replay(Strategy):
         self._share = options.share
 
     def rows(self, lesson: Lesson) -> Examples:
+        if lesson.drawn:
+            return [row for _, rows in sorted(lesson.memory.items()) for row in rows]
         wanted = round(self._share * len(lesson.new))
         picked = random.Random(f"{self.policy.seed}/{lesson.task}")
         queues = [picked.sample(list(rows), len(rows)) for _, rows in sorted(lesson.memory.items())]
@@ -60,13 +65,16 @@ class Joint(Strategy):
 
     def rows(self, lesson: Lesson) -> Examples:
         old = {task: rows for task, rows in sorted(lesson.memory.items()) if rows}
-        sizes = {lesson.task: len(lesson.new), **{task: len(rows) for task, rows in old.items()}}
+        sizes = {lesson.task: 0, **{task: len(rows) for task, rows in old.items()}}
+        sizes[lesson.task] += len(lesson.new)
         heat = {task: size ** (1 / self._temperature) for task, size in sizes.items()}
         total, shares = sum(sizes.values()), sum(heat.values())
         # The new rows stay as they are; older tasks are drawn in proportion to them.
         per_heat = max(len(lesson.new) / heat[lesson.task], total / shares)
+        wanted = {task: round(per_heat * heat[task]) for task in sizes}
+        wanted[lesson.task] -= len(lesson.new)
         drawn = random.Random(f"{self.policy.seed}/{lesson.task}")
-        return [row for task, rows in old.items() for row in _draw(list(rows), round(per_heat * heat[task]), drawn)]
+        return [row for task, rows in old.items() for row in _draw(list(rows), max(0, wanted[task]), drawn)]
 
     def starts_fresh(self, lesson: Lesson) -> bool:
         return True
