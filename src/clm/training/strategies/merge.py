@@ -73,7 +73,8 @@ class Merge(Strategy):
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
         if self._origin is None:
             return {}
-        return {"origin": self._origin, "merges": torch.tensor(self._merges + (lesson.old is not None))}
+        merges = torch.tensor(self._merges + (lesson.old is not None), device=self._origin.device)
+        return {"origin": self._origin, "merges": merges}
 
     def _methods(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
         density, step, seed = self._options.density, self._options.step, self.policy.seed + self._merges
