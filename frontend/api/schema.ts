@@ -2079,7 +2079,7 @@ export interface components {
             rank: number;
             /**
              * Replay Share
-             * @description replayed old rows of the task per new row, on a refresh
+             * @description replayed old rows of the task per new row, on a refresh (experts)
              * @default 0.5
              */
             replay_share: number;
