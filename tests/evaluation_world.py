@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ import polars as pl
 import pytest
 import torch
 
+from clm.core.artifacts import Artifacts
 from clm.core.content import content_hash, prompt_hash
-from clm.core.files import write_json
+from clm.jobs.evaluation import Contestant, EvaluationJob
+from clm.jobs.files import read_job, write
+from clm.jobs.job import Compute, Stored
 from clm.llm.base import load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.prompts import routing_ids
 from clm.llm.router import fit_router, save_router
 from clm.llm.runtime import Runtime
-from clm.records import Json, Shape
+from clm.records import Json, Metric, Shape
 from tiny import tiny_base
 
-TASKS = {"letters": "exact_match", "numbers": "token_f1", "prose": "perplexity"}
+TASKS: dict[str, Metric] = {"letters": "exact_match", "numbers": "token_f1", "prose": "perplexity"}
 
 
 def suite(task: str) -> list[tuple[Shape, Json]]:
@@ -54,38 +57,53 @@ class World:
     root: Path
     base: Path
     base_hash: str
-    experts: dict[str, dict[str, str]]
-    router: dict[str, str]
+    experts: dict[str, Stored]
+    router: Stored
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("evaluation")
     base = load_base(tiny_base(root / "base"), threads=1)
-    experts: dict[str, dict[str, str]] = {}
+    experts: dict[str, Stored] = {}
     for seed, task in enumerate(TASKS):
         expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=seed)
         random = torch.Generator().manual_seed(seed)
         for _, second in expert.weights.values():
             second.normal_(0, 0.5, generator=random)  # an expert that was just made changes nothing
-        digest, path = save_expert(expert, base.hash, root / "experts")
-        experts[task] = {"hash": digest, "path": str(path)}
+        experts[task] = Stored(*save_expert(expert, base.hash, root / "experts"))
     runtime = Runtime(base)
     features = {
         task: runtime.features([routing_ids(base.tokenizer, shape, content) for shape, content in suite(task)])
         for task in TASKS
     }
     general = np.random.default_rng(0).normal(0, 50, (8, 2 * base.hidden_size)).astype(np.float32)
-    router_hash, router_path = save_router(fit_router(features, general, seed=1), root / "routers")
-    return World(root, root / "base", base.hash, experts, {"hash": router_hash, "path": str(router_path)})
+    router = Stored(*save_router(fit_router(features, general, seed=1), root / "routers"))
+    return World(root, root / "base", base.hash, experts, router)
 
 
 Prepare = Callable[..., Path]
 
 
+def change(folder: Path, **changes: Any) -> None:
+    """Fields of the job that lies there already."""
+    write(folder / "job.json", replace(read_job(folder, EvaluationJob), **changes))
+
+
+def change_candidate(folder: Path, name: str = "candidate", **changes: Any) -> None:
+    compositions = read_job(folder, EvaluationJob).compositions
+    change(folder, compositions={**compositions, name: replace(compositions[name], **changes)})
+
+
 @pytest.fixture
 def prepare(world: World, tmp_path: Path) -> Prepare:
-    """Makes a job folder; `tasks` have suites, each composition holds the experts of the tasks that it names."""
+    """Makes a job folder; `tasks` have suites, each composition holds the experts of the tasks that it names.
+
+    `changes` are fields of the job; a job that is there can be changed by `change`.
+    """
+    artifacts = Artifacts(tmp_path)
+    artifacts.bases.mkdir()
+    artifacts.base(world.base_hash).symlink_to(world.base)
 
     def make(name: str, compositions: dict[str, list[str]], tasks: list[str] | None = None, **changes: Any) -> Path:
         folder = tmp_path / name
@@ -93,16 +111,12 @@ def prepare(world: World, tmp_path: Path) -> Prepare:
         suites = folder / "suites.parquet"
         write_suites(suites, {task: suite(task) for task in tasks or TASKS})
         parts = {
-            composition: {
-                "experts": {task: world.experts[task] for task in held},
-                "router": world.router if held else None,
-            }
+            composition: Contestant({task: world.experts[task] for task in held}, world.router if held else None)
             for composition, held in compositions.items()
         }
-        content = {"base": str(world.base), "base_hash": world.base_hash, "compositions": parts, "suites": str(suites),
-                   "metrics": TASKS, "max_new_tokens": 6, "answers_dir": str(tmp_path / "answers"),
-                   "threads": 1}  # fmt: skip
-        write_json(folder / "job.json", {**content, **changes})
+        job = EvaluationJob(base=world.base_hash, artifacts=artifacts, compute=Compute(1), compositions=parts,
+                            suites=suites, metrics=TASKS, max_new_tokens=6)  # fmt: skip
+        write(folder / "job.json", replace(job, **changes))
         return folder
 
     return make

@@ -12,11 +12,14 @@ import polars as pl
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clm.core.files import write_json
+from clm.core.artifacts import Artifacts
 from clm.errors import InvalidInput
-from clm.llm.base import Base, load_base
+from clm.jobs.files import write
+from clm.jobs.job import Compute
+from clm.jobs.training import TrainingJob
+from clm.llm.base import Base, import_base, load_base
 from clm.policies import TrainingPolicy
-from clm.training import job
+from clm.training import job as training
 from clm.training.examples import Example
 from clm.training.learning import Learned, learn
 from clm.training.loop import train
@@ -70,12 +73,12 @@ def write_job(folder: Path, base: Base, base_folder: Path) -> Path:
     columns = {"record_id": [row.record_id for row in given], "task": ["job"] * 9, "shape": ["completion"] * 9,
                "content": [json.dumps(row.content) for row in given], "origin": ["new"] * 9}  # fmt: skip
     pl.DataFrame(columns).write_parquet(folder / "mixture.parquet")
-    write_json(folder / "job.json", {
-        "base": str(base_folder), "base_hash": base.hash, "task": "job", "mixture": str(folder / "mixture.parquet"),
-        "policy": policy().model_dump(mode="json"), "init_expert": None, "state": None, "own_features": None,
-        "other_experts": {}, "other_features": {}, "memory_needs": "losses", "threads": 1,
-        **{f"{kind}_dir": str(folder / kind) for kind in ("experts", "features", "routers", "states")},
-    })  # fmt: skip
+    import_base(str(base_folder), folder / "bases")
+    job = TrainingJob(
+        base=base.hash, artifacts=Artifacts(folder), compute=Compute(1), task="job", policy=policy(),
+        mixture=folder / "mixture.parquet", memory_needs="losses",
+    )  # fmt: skip
+    write(folder / "job.json", job)
     return folder
 
 
@@ -92,7 +95,7 @@ def main(base_folder: Path, folder: Path) -> None:
     except InvalidInput as error:
         (folder / f"refused-{number}").write_text(error.sentence)
     save_file(trainings(base), folder / f"{number}.safetensors")
-    job.run(folder / "job")
+    training.run(folder / "job")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from clm.core.artifacts import Artifacts
 from clm.core.database import sqlite_url
 from clm.errors import InvalidInput
+
+RunnerName = Literal["subprocess", "inline"]  # see clm.jobs.runners
 
 
 class Settings(BaseModel):
@@ -30,6 +33,9 @@ class Settings(BaseModel):
     )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="of the base's weights; what is trained stays float32"
+    )
+    jobs: RunnerName = Field(
+        default="subprocess", description="where training and evaluation run: in a process each, or in the worker's own"
     )
     max_line_bytes: Annotated[int, Field(ge=1024, description="longest accepted row")] = 1024 * 1024
     max_upload_bytes: Annotated[int, Field(ge=1024, description="largest accepted upload")] = 2 * 1024**3
@@ -73,11 +79,6 @@ class Settings(BaseModel):
         return Paths(self.home)
 
     @property
-    def compute(self) -> dict[str, Any]:
-        """What a job's file says of the machine."""
-        return {"threads": self.threads, "device": self.device, "dtype": self.dtype}
-
-    @property
     def database(self) -> str:
         return self.database_url or sqlite_url(self.paths.database)
 
@@ -111,13 +112,14 @@ class Paths:
         self.logs = home / "logs"
         self.run = home / "run"  # locks and process ids
         self.data = home / "data"  # data/<model>/{records,suites}: Delta tables
-        self.bases = home / "artifacts" / "bases"
-        self.experts = home / "artifacts" / "experts"
-        self.features = home / "artifacts" / "features"
-        self.routers = home / "artifacts" / "routers"
-        self.states = home / "artifacts" / "states"  # what strategies remember of earlier updates
-        self.memories = home / "artifacts" / "memories"
-        self.answers = home / "artifacts" / "answers"
+        self.artifacts = Artifacts(home / "artifacts")
+        self.bases = self.artifacts.bases
+        self.experts = self.artifacts.experts
+        self.features = self.artifacts.features
+        self.routers = self.artifacts.routers
+        self.states = self.artifacts.states
+        self.memories = self.artifacts.memories
+        self.answers = self.artifacts.answers
         self.releases = home / "releases"
         self.updates = home / "updates"  # updates/<id>/: job files, checkpoints, log
         self.spool = home / "spool"  # uploads on their way in

@@ -21,8 +21,8 @@ from typing import Any
 from clm.core.clock import iso, now
 from clm.core.files import read_json, write_json
 from clm.core.hashing import canonical_json, sha256_folder
-from clm.core.job import run_in_folder
 from clm.evaluation.metrics import ANSWER_METRICS
+from clm.jobs.files import run_in_folder
 from clm.llm.base import Base, load_base
 from clm.llm.experts import save_expert
 from clm.llm.prompts import prompt_ids

@@ -8,7 +8,6 @@ import math
 import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from clm.evaluation.lazy_model import LazyModel
 from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, LIKELIHOOD_METRICS, check_metric
 from clm.evaluation.sequential import examining_order, look_sizes
 from clm.evaluation.suites import SuiteExample, suite_hash
+from clm.jobs.job import Stored
 from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
 from clm.llm.router import load_router
@@ -36,14 +36,6 @@ Suites = Mapping[str, list[SuiteExample]]
 Route = tuple[tuple[str, float], ...]  # experts that answer, the nearest first, with their weights; or BASE alone
 OnProgress = Callable[[int, int], None]  # examples done, examples that had to be answered at all
 Enough = Callable[[str, Sequence[AnswerRow]], bool]  # task and its answers so far
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A part of a composition on disk: an expert's or the router's hash and folder."""
-
-    hash: str
-    path: Path
 
 
 @dataclass(frozen=True)

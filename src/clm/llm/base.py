@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from clm.core.files import adopt_folder
 from clm.core.hashing import sha256_folder
 from clm.errors import InvalidInput, NotFound, TamperedArtifact, Unavailable
+from clm.jobs.job import Job
 from clm.llm.decoder import Decoder
 from clm.llm.model_files import BASE_FILES, check_model_folder
 from clm.llm.tokenizer import ChatTokenizer
@@ -97,15 +97,12 @@ def load_base(path: Path, threads: int, device: str = "cpu", dtype: str = "float
     return Base(Decoder(config, weights), ChatTokenizer(path), base_hash, config.layers, config.hidden)
 
 
-def load_base_of(job: Mapping[str, Any]) -> Base:
-    """The base that a job's file names: `base`, `base_hash`, `threads`, and `device` and `dtype` as for `load_base`.
-
-    Raises TamperedArtifact where it is not the base with that hash, and what `load_base` raises.
-    """
-    base = load_base(Path(job["base"]), job["threads"], job.get("device", "cpu"), job.get("dtype", "float32"))
-    if base.hash != job["base_hash"]:
-        raise TamperedArtifact(f"The base is {base.hash[:12]}, the job names {job['base_hash'][:12]}. Import it again.")
-    return base
+def load_base_of(job: Job[Any]) -> Base:
+    """The base that a job names. Raises TamperedArtifact where it does not lie there, and what `load_base` raises."""
+    compute = job.compute
+    if not job.base_path.is_dir():
+        raise TamperedArtifact(f"There is no base {job.base[:12]} in {job.artifacts.bases}. Import it again.")
+    return load_base(job.base_path, compute.threads, compute.device, compute.dtype)
 
 
 def _device(wanted: str) -> str:

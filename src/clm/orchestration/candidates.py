@@ -5,10 +5,11 @@ folder: a job that had ended returns what it made, one that was cut off goes on.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from clm.catalog import service as catalog
 from clm.core.database import Database
@@ -17,6 +18,9 @@ from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
 from clm.evaluation.protection import protect
+from clm.jobs.evaluation import Contestant, EarlyStop, EvaluationJob
+from clm.jobs.job import Stored
+from clm.jobs.training import TrainingJob
 from clm.llm.fitness import Fitness, fitness_of
 from clm.orchestration import jobs, replaying, service
 from clm.orchestration.bests import PREFIX, UNTOUCHED, best_evers, bests_of, to_compare
@@ -30,9 +34,9 @@ from clm.records import (
     Json,
     Judged,
     Memory,
+    Metric,
     Mixture,
     Snapshot,
-    TaskScore,
     Trained,
     task_of,
 )
@@ -118,43 +122,36 @@ class Candidates:
         if at.removes:
             return self._without(at, folder)
         champion, task = at.champion, at.task
-        start = champion.experts[at.start] if at.start else None
-        state = champion.states.get(at.adapter)
-        job = {
-            "base": str(self._paths.bases / champion.base_hash),
-            "base_hash": champion.base_hash,
-            "task": task,
-            "mixture": mixture.path,
-            "policy": at.policy.training.model_dump(mode="json"),
-            "init_expert": str(start[1]) if start else None,
-            "transfer": at.policy.transfer.model_dump(mode="json"),
-            "transfer_from": {name: str(path) for name, (_, path) in champion.experts.items() if name != task},
-            "state": str(state) if state else None,
-            "states_dir": str(self._paths.states),
-            "other_experts": {name: expert for name, (expert, _) in champion.experts.items() if name != task},
-            "other_features": {name: str(path) for name, (_, path) in champion.features.items() if name != task},
-            "own_features": str(champion.features[task][1]) if task in champion.features else None,
-            "memory_needs": by_name(at.policy.memory.policy).needs,
-            "experts_dir": str(self._paths.experts),
-            "features_dir": str(self._paths.features),
-            "routers_dir": str(self._paths.routers),
-            **self._settings.compute,
-        }
-        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.job", job, at.folder)
-        return Trained(
-            composition=composition_with(at, made["expert_hash"], made["router_hash"]),
+        job = TrainingJob(
+            base=champion.base_hash,
+            artifacts=self._paths.artifacts,
+            compute=jobs.compute_of(self._settings),
             task=task,
-            expert_hash=made["expert_hash"],
-            features_hash=made["features_hash"],
-            steps=made["steps"],
-            tokens=made["tokens"],
-            seconds=made["seconds"],
-            final_loss=made["final_loss"],
-            described=made.get("described"),
+            mixture=Path(mixture.path),
+            policy=at.policy.training,
+            init_expert=Stored(*champion.experts[at.start]) if at.start else None,
+            state=champion.states.get(at.adapter),
+            others={name: Stored(*expert) for name, expert in champion.experts.items() if name != task},
+            other_features={name: path for name, (_, path) in champion.features.items() if name != task},
+            own_features=champion.features[task][1] if task in champion.features else None,
+            transfer=at.policy.transfer,
+            memory_needs=by_name(at.policy.memory.policy).needs,
+        )
+        made = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder)
+        return Trained(
+            composition=composition_with(at, made.expert.hash, made.router.hash),
+            task=task,
+            expert_hash=made.expert.hash,
+            features_hash=made.features.hash,
+            steps=made.steps,
+            tokens=made.tokens,
+            seconds=made.seconds,
+            final_loss=made.final_loss,
+            described=str(made.described) if made.described else None,
             adapter=at.adapter,
-            state_hash=made["state_hash"],
-            notes=made["notes"],
-            transfer=made["transfer"],
+            state_hash=made.state,
+            notes=made.notes,
+            transfer=made.transfer,
         )
 
     def _without(self, at: Context, folder: Path) -> Trained:
@@ -162,9 +159,9 @@ class Candidates:
         check_removal(at.champion, at.task)
         job = refit_job(self._settings, at.champion, at.policy.training, without=at.task)
         began = time.monotonic()
-        made = jobs.run_job(self._database, at.update_id, folder, "clm.training.refit", job, at.folder)
+        made = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder)
         kept = {name: expert for name, (expert, _) in at.champion.experts.items() if task_of(name) != at.task}
-        composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made["router_hash"])
+        composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made.router.hash)
         unused = "" if at.mates else at.adapter  # what its strategies remember leaves with it
         return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0, adapter=unused)
 
@@ -187,51 +184,48 @@ class Candidates:
         claims = len(margins) + sum(len(names) for _, names in bests.values())
         # The untouched base is asked too: what did it know of a new task, and of what no task teaches?
         of_base = sorted(watched | ({task} & learnt - champion.composition.tasks))
-        where = {name: path for name, (_, path) in champion.experts.items()}
-        router = trained.composition.router_hash
-        metrics = {t.name: t.metric for t in tasks if t.name in asked}
+        metrics: dict[str, Metric] = {t.name: cast(Metric, t.metric) for t in tasks if t.name in asked}
         examiner = Examiner(self.fitness(at), metrics)
         suites = self._store.write_suites(
             snapshot, at.folder / "suites.parquet", tasks=sorted(asked), keep=examiner.keep
         )
         examiner.check_left(asked)
-        job = {
-            "base": str(self._paths.bases / champion.base_hash),
-            "base_hash": champion.base_hash,
-            "compositions": {
-                "champion": composition_job(
-                    champion.composition, where, router=champion.router[1] if champion.router else None
-                ),
-                "candidate": composition_job(
-                    trained.composition,
-                    where | dict.fromkeys(_answered_by(trained), self._paths.experts / trained.expert_hash),
-                    router=self._paths.routers / router if router else None,
-                ),
-                **{name: _best_job(best, names) for name, (best, names) in bests.items()},
-                **({UNTOUCHED: {"experts": {}, "router": None, "tasks": of_base}} if of_base else {}),
+        gate = at.policy.gate
+        job = EvaluationJob(
+            base=champion.base_hash,
+            artifacts=self._paths.artifacts,
+            compute=jobs.compute_of(self._settings),
+            compositions={
+                "champion": contestant(champion),
+                "candidate": self._candidate(champion, trained),
+                **{name: contestant(best, names) for name, (best, names) in bests.items()},
+                **({UNTOUCHED: Contestant(tasks=tuple(of_base))} if of_base else {}),
             },
-            "early_stop": {"margins": margins, "confidence": at.policy.gate.confidence, "claims": claims}
-            if at.policy.gate.early_stop
-            else None,
-            "suites": str(suites),
-            "metrics": metrics,
-            "max_new_tokens": at.policy.generation.max_new_tokens,
-            "answers_dir": str(self._paths.answers),
-            **self._settings.compute,
-        }
-        made = jobs.run_job(self._database, at.update_id, folder, "clm.evaluation.job", job, at.folder)
+            suites=suites,
+            metrics=metrics,
+            max_new_tokens=at.policy.generation.max_new_tokens,
+            early_stop=EarlyStop(margins, gate.confidence, claims) if gate.early_stop else None,
+        )
+        made = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder).compositions
         compositions = {"champion": champion.composition, "candidate": trained.composition}
         compositions |= {name: best.composition for name, (best, _) in bests.items()}
         compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if of_base else {}
         return {
-            name: Evaluation(
-                composition,
-                {t: TaskScore(**s) for t, s in made[name]["scores"].items()},
-                made[name]["answers"],
-                examiner.left_out,
-            )
+            name: Evaluation(composition, made[name].scores, str(made[name].answers), examiner.left_out)
             for name, composition in compositions.items()
         }
+
+    def _candidate(self, champion: bundles.BundlePaths, trained: Trained) -> Contestant:
+        """The champion's experts with the trained one in their place; what is new lies under its hash."""
+        artifacts, composition = self._paths.artifacts, trained.composition
+        experts = {
+            name: Stored(*champion.experts[name])
+            if expert != trained.expert_hash
+            else Stored(expert, artifacts.expert(expert))
+            for name, expert in composition.experts.items()
+        }
+        router = composition.router_hash
+        return Contestant(experts, Stored(router, artifacts.router(router)) if router else None)
 
     def remember(self, at: Context, snapshot: Snapshot, candidate: Judged) -> Memory | None:
         """What of the task can be replayed from now on; None where the task was removed."""
@@ -266,24 +260,13 @@ def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> 
     return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
 
 
-def _answered_by(trained: Trained) -> list[str]:
-    """The names under which the trained expert answers."""
-    return [name for name, expert in trained.composition.experts.items() if expert == trained.expert_hash]
-
-
 def scores_of(evaluations: dict[str, Evaluation]) -> Json:
     """Per composition, each task's score; for people and the record."""
     return {name: {t: s.score for t, s in e.scores.items()} for name, e in evaluations.items()}
 
 
-def _best_job(best: bundles.BundlePaths, tasks: list[str]) -> dict[str, Any]:
-    where = {name: path for name, (_, path) in best.experts.items()}
-    return composition_job(best.composition, where, best.router[1] if best.router else None) | {"tasks": tasks}
-
-
-def composition_job(composition: Composition, where: dict[str, Path], router: Path | None) -> dict[str, Any]:
-    """A composition with the places of its parts, as the evaluation job reads it."""
-    return {
-        "experts": {name: {"hash": expert, "path": str(where[name])} for name, expert in composition.experts.items()},
-        "router": {"hash": composition.router_hash, "path": str(router)} if router else None,
-    }
+def contestant(bundle: bundles.BundlePaths, tasks: Sequence[str] | None = None) -> Contestant:
+    """A release as the evaluation asks it; `tasks`: the suites that it answers, None for all."""
+    experts = {name: Stored(*expert) for name, expert in bundle.experts.items()}
+    router = Stored(*bundle.router) if bundle.router else None
+    return Contestant(experts, router, None if tasks is None else tuple(tasks))

@@ -8,9 +8,9 @@ meanwhile, so the scores of others that lose prompts to it are what they lose at
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import polars as pl
 
@@ -23,10 +23,12 @@ from clm.errors import InvalidInput
 from clm.ingest.batch import Delivery, read
 from clm.ingest.dropping import dropped_ids
 from clm.ingest.reading import format_of
+from clm.jobs.evaluation import Answered, Contestant, EvaluationJob
+from clm.jobs.job import Stored
 from clm.orchestration import jobs
-from clm.orchestration.candidates import composition_job
+from clm.orchestration.candidates import contestant
 from clm.orchestration.removal import check_removal, refit_job
-from clm.records import BASE, Composition, Json, Record, Refusal, Snapshot, task_of
+from clm.records import BASE, Json, Metric, Record, Refusal, Snapshot, task_of
 from clm.registry import bundle as bundles
 from clm.settings import Settings
 from clm.store.store import Store
@@ -122,32 +124,28 @@ def measure(
         suites = store.write_suites(
             snapshot, folder / "suites.parquet", tasks=sorted({*champion.composition.tasks, task})
         )
-        rows: dict[str, str] = {}
+        rows: dict[str, Path] = {}
         if not removal:
-            rows[task] = str(_rows_of(settings, store, snapshot, task, file, suites, folder))
+            rows[task] = _rows_of(settings, store, snapshot, task, file, suites, folder)
         tell("Fitting the router")
-        refit = refit_job(settings, champion, policy.training, without=task) | {"rows": rows}
-        made = jobs.run_alone(folder / "refit", "clm.training.refit", refit, tell)
+        refit = replace(refit_job(settings, champion, policy.training, without=task), rows=rows)
+        router = jobs.run_alone(settings, refit, folder / "refit", tell).router
         tell("Asking every task's suite")
-        experts = {name: expert for name, (expert, _) in champion.experts.items() if task_of(name) != task}
-        after = Composition(champion.base_hash, experts, made["router_hash"])
-        where = {name: path for name, (_, path) in champion.experts.items()}
-        job = {
-            "base": str(settings.paths.bases / champion.base_hash),
-            "base_hash": champion.base_hash,
-            "compositions": {
-                "before": composition_job(champion.composition, where, champion.router[1] if champion.router else None),
-                "after": composition_job(after, where, Path(made["router_path"])),
+        experts = {name: Stored(*expert) for name, expert in champion.experts.items() if task_of(name) != task}
+        job = EvaluationJob(
+            base=champion.base_hash,
+            artifacts=settings.paths.artifacts,
+            compute=jobs.compute_of(settings),
+            compositions={"before": contestant(champion), "after": Contestant(experts, router)},
+            suites=suites,
+            metrics={
+                name: cast(Metric, metrics.get(name, "exact_match")) for name in (*champion.composition.tasks, task)
             },
-            "suites": str(suites),
-            "metrics": {name: metrics.get(name, "exact_match") for name in (*champion.composition.tasks, task)},
-            "max_new_tokens": policy.generation.max_new_tokens,
-            "answers_dir": str(settings.paths.answers),
-            **settings.compute,
-        }
-        scores = jobs.run_alone(folder / "evaluate", "clm.evaluation.job", job, tell)
-        tasks = _impacts(scores, task, "removed" if removal else "new")
-    return Impact(model, task, "remove" if removal else "add", release_id, made["router_hash"], tasks)
+            max_new_tokens=policy.generation.max_new_tokens,
+        )
+        answered = jobs.run_alone(settings, job, folder / "evaluate", tell).compositions
+        tasks = _impacts(answered, task, "removed" if removal else "new")
+    return Impact(model, task, "remove" if removal else "add", release_id, router.hash, tasks)
 
 
 def _check_addition(champion: bundles.BundlePaths, task: str, file: Path | None) -> None:
@@ -206,20 +204,20 @@ def _plain(record: Record) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _impacts(scores: dict[str, Any], task: str, role: Role) -> tuple[TaskImpact, ...]:
-    before, after = scores["before"], scores["after"]
-    routes = {name: _routes(Path(scores[name]["answers"])) for name in ("before", "after")}
+def _impacts(answered: dict[str, Answered], task: str, role: Role) -> tuple[TaskImpact, ...]:
+    before, after = answered["before"], answered["after"]
+    routes = {name: _routes(answered[name].answers) for name in ("before", "after")}
     found = [
         TaskImpact(
             task=name,
             role=role if name == task else "other",
-            n=score["n"],
-            before=score["score"],
-            after=None if name == task and role == "new" else after["scores"][name]["score"],
+            n=score.n,
+            before=score.score,
+            after=None if name == task and role == "new" else after.scores[name].score,
             answered_before=routes["before"][name],
             answered_after=routes["after"][name],
         )
-        for name, score in before["scores"].items()
+        for name, score in before.scores.items()
     ]
     return tuple(sorted(found, key=lambda impact: (impact.role != "other", impact.task)))
 

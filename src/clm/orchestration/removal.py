@@ -1,8 +1,8 @@
 """Taking a task's expert out of a model: what must hold, and what the router is fitted on again."""
 
-from typing import Any
-
 from clm.errors import InvalidInput
+from clm.jobs.training import RefitJob
+from clm.orchestration.jobs import compute_of
 from clm.policies import TrainingPolicy
 from clm.records import task_of
 from clm.registry.bundle import BundlePaths
@@ -25,15 +25,12 @@ def check_removal(champion: BundlePaths, task: str) -> None:
         )
 
 
-def refit_job(settings: Settings, champion: BundlePaths, policy: TrainingPolicy, without: str) -> dict[str, Any]:
-    """The router over the champion's tasks but one, as `clm.training.refit` reads it."""
-    return {
-        "base": str(settings.paths.bases / champion.base_hash),
-        "base_hash": champion.base_hash,
-        "features": {name: str(path) for name, (_, path) in champion.features.items() if task_of(name) != without},
-        "rows": {},
-        "policy": policy.model_dump(mode="json"),
-        "features_dir": str(settings.paths.features),
-        "routers_dir": str(settings.paths.routers),
-        **settings.compute,
-    }
+def refit_job(settings: Settings, champion: BundlePaths, policy: TrainingPolicy, without: str) -> RefitJob:
+    """The router over the champion's tasks but one."""
+    return RefitJob(
+        base=champion.base_hash,
+        artifacts=settings.paths.artifacts,
+        compute=compute_of(settings),
+        features={name: path for name, (_, path) in champion.features.items() if task_of(name) != without},
+        policy=policy,
+    )

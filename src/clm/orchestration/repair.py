@@ -7,11 +7,12 @@ the same decisions follow and the end is the same.
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from clm.core import failpoints
 from clm.core.database import Database
 from clm.errors import ClmError, InvalidInput
+from clm.jobs.job import Stored
+from clm.jobs.training import InterpolationJob
 from clm.orchestration import jobs, log, service
 from clm.orchestration import repair_plan as plan
 from clm.orchestration.candidates import Candidates, Context, composition_with, scores_of
@@ -113,21 +114,17 @@ class Repair:
         champion = at.champion
         if at.start is None:
             raise InvalidInput(f"Task {at.task!r} had no expert before, so there is none to interpolate from.")
-        old_hash, old_path = champion.experts[at.start]
-        paths = self._settings.paths
-        job: dict[str, Any] = {
-            "base": str(paths.bases / champion.base_hash),
-            "base_hash": champion.base_hash,
-            "old": {"hash": old_hash, "path": str(old_path)},
-            "new": {"hash": new.expert_hash, "path": str(paths.experts / new.expert_hash)},
-            "step": step,
-            "experts_dir": str(paths.experts),
-            **self._settings.compute,
-        }
-        made = jobs.run_job(
-            self._database, at.update_id, folder / "interpolate", "clm.training.interpolation", job, at.folder
+        artifacts = self._settings.paths.artifacts
+        job = InterpolationJob(
+            base=champion.base_hash,
+            artifacts=artifacts,
+            compute=jobs.compute_of(self._settings),
+            old=Stored(*champion.experts[at.start]),
+            new=Stored(new.expert_hash, artifacts.expert(new.expert_hash)),
+            step=step,
         )
-        expert: str = made["expert_hash"]
+        made = jobs.run_job(self._settings, self._database, at.update_id, job, folder / "interpolate", at.folder)
+        expert = made.expert.hash
         return replace(new, expert_hash=expert, composition=composition_with(at, expert, new.composition.router_hash))
 
     def _more_replay(

@@ -5,6 +5,7 @@ returns its result, a detail for the dashboard and a sentence for the log.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from clm.settings import Settings
 from clm.store.store import Store
 
 WORKER = Caller("worker")
+ROLLOUT_SECONDS = 0.3  # between two looks at a rollout
 T = TypeVar("T")
 Done = tuple[T, dict[str, Any], str]  # result, detail, sentence
 
@@ -42,8 +44,12 @@ Done = tuple[T, dict[str, Any], str]  # result, detail, sentence
 class Work:
     """The stages of updates on one installation."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, wait: Callable[[], None] = lambda: time.sleep(ROLLOUT_SECONDS)
+    ) -> None:
+        """`wait` is called between two looks at a rollout that somebody else moves, or moves it."""
         self._settings = settings
+        self._wait = wait
         self._paths = settings.paths
         self._database = database
         self._store = Store(settings.paths.data)
@@ -217,4 +223,4 @@ class Work:
             told = len(rollout.verdicts)
             if rollout.finished_at is not None:
                 return rollout.state, rollout.reason or "no reason given"
-            time.sleep(0.3)
+            self._wait()

@@ -9,18 +9,19 @@ a line without a hill of loss on it. That holds for a refreshed expert, and for 
 began at the old one's, so they describe the same directions. (The product B·A is then not linear in `step`, but goes
 from the old change to the new one without a jump.) Two experts that were trained apart must not be mixed this way.
 
-Reads `job.json`: base, base_hash, old and new {hash, path}, step, experts_dir, threads, dtype. Writes the expert to its
-content address, then `result.json`; `error.json` and exit code 1 where it can't be done.
+Reads an `InterpolationJob` from `job.json` (see `clm.jobs.training`). Writes the expert to its content address, then
+`result.json`; `error.json` and exit code 1 where it can't be done.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clm.core.files import read_json, write_json
-from clm.core.job import run_in_folder
-from clm.core.locks import file_lock
 from clm.errors import InvalidInput
+from clm.jobs.files import run_in_folder, run_once
+from clm.jobs.job import Stored
+from clm.jobs.training import InterpolationJob, InterpolationResult
 
 if TYPE_CHECKING:
     from clm.llm.decoder import Expert
@@ -52,25 +53,22 @@ def interpolate(old: "Expert", new: "Expert", step: float) -> "Expert":
     )
 
 
-def run(folder: Path) -> dict[str, Any]:
+def run(folder: Path) -> InterpolationResult:
     """Does the job in `folder` and returns its result."""
-    with file_lock(folder / "lock"):  # a process of an earlier attempt may still be dying
-        if (folder / "result.json").exists():
-            return read_json(folder / "result.json")
-        result = _make(read_json(folder / "job.json"))
-        write_json(folder / "result.json", result)
-        return result
+    return run_once(folder, InterpolationJob, InterpolationResult, _make)
 
 
-def _make(job: dict[str, Any]) -> dict[str, Any]:
+def _make(job: InterpolationJob, _: Path) -> InterpolationResult:
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base_of
     from clm.llm.experts import load_expert, save_expert
 
-    base = load_base_of({**job, "device": "cpu"})  # for its shapes alone: nothing is computed with it
-    old, new = (load_expert(Path(job[name]["path"]), base, job[name]["hash"]) for name in ("old", "new"))
-    expert_hash, path = save_expert(interpolate(old, new, job["step"]), base.hash, Path(job["experts_dir"]))
-    return {"expert_hash": expert_hash, "expert_path": str(path)}
+    on_cpu = replace(job, compute=replace(job.compute, device="cpu"))
+    base = load_base_of(on_cpu)  # for its shapes alone: nothing is computed with it
+    old, new = (load_expert(part.path, base, part.hash) for part in (job.old, job.new))
+    return InterpolationResult(
+        expert=Stored(*save_expert(interpolate(old, new, job.step), base.hash, job.artifacts.experts))
+    )
 
 
 def _described(expert: "Expert") -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from clm.core.files import read_json, write_json
 from clm.errors import TrainingFailed
+from clm.jobs.training import TrainingJob
 from clm.llm.base import Base
 from clm.llm.discriminant import Features, fit_metric
 from clm.llm.router import load_features
@@ -94,22 +95,22 @@ def distances(own: Features, others: Mapping[str, Features]) -> dict[str, float]
 
 
 def start_of_job(
-    job: Mapping[str, Any], folder: Path, base: Base, examples: Sequence[Example], policy: TrainingPolicy, own: Features
+    job: TrainingJob, folder: Path, base: Base, examples: Sequence[Example], own: Features
 ) -> Start | None:
     """The start that a training job asks for; None where the task goes on from an adapter that there is already.
 
     What was decided once is kept in the job's folder: a job that goes on after a crash doesn't try again.
     """
-    has_own_expert = any(strategy.name == "experts" for strategy in policy.strategies)
-    if job.get("init_expert") or "transfer" not in job or not has_own_expert:
+    has_own_expert = any(strategy.name == "experts" for strategy in job.policy.strategies)
+    if job.init_expert or job.transfer is None or not has_own_expert:
         return None
     decided = folder / "start.json"
     if decided.exists():
         known = read_json(decided)
         return Start(known["task"], Path(known["path"]) if known["path"] else None, known["reason"], known["evidence"])
-    experts = {task: Path(path) for task, path in job.get("transfer_from", {}).items() if task != job["task"]}
-    features = {task: load_features(Path(job["other_features"][task]))[0] for task in experts}
-    start = choose_start(base, examples, policy, TransferPolicy(**job["transfer"]), experts, features, own)
+    experts = {task: expert.path for task, expert in job.others.items() if task != job.task}
+    features = {task: load_features(job.other_features[task])[0] for task in experts}
+    start = choose_start(base, examples, job.policy, job.transfer, experts, features, own)
     write_json(decided, {**asdict(start), "path": str(start.path) if start.path else None})
     return start
 

@@ -5,11 +5,17 @@ from collections.abc import Callable
 from sqlalchemy import update as change
 
 from clm.catalog import service as catalog
-from clm.core.files import read_json
 from clm.evaluation.general import general_suite
 from clm.evaluation.tables import Score
+from clm.jobs.evaluation import Answered, EvaluationResult
+from clm.jobs.files import read
 from clm.overview.service import ledger_of
 from cycle_home import MODEL, TEST, Home, colour_rows
+
+
+def answered(home: Home, update_id: str) -> dict[str, Answered]:
+    folder = home.settings.paths.updates / update_id / "evaluate"
+    return read(folder / "result.json", EvaluationResult).compositions
 
 
 def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[..., Home]) -> None:
@@ -19,7 +25,7 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
     home.take("colour", colour_rows(100, 16))
     second = home.run_update("colour")
     assert second.state == "succeeded", second.outcome
-    assert "best-v2" not in read_json(home.settings.paths.updates / second.id / "evaluate" / "result.json")
+    assert "best-v2" not in answered(home, second.id)
 
     with home.database.transaction() as session:  # v2 was the best, v3 a little worse
         session.execute(change(Score).where(Score.release_id == first.release_id).values(score=0.99))
@@ -27,9 +33,9 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
     home.take("colour", colour_rows(200, 16))
     third = home.run_update("colour")
     assert third.state == "succeeded", third.outcome
-    result = read_json(home.settings.paths.updates / third.id / "evaluate" / "result.json")
-    assert list(result["best-v2"]["scores"]) == ["colour"]
-    assert result["best-v2"]["scores"]["colour"]["reused"] == 24  # its answers were known
+    scores = answered(home, third.id)["best-v2"].scores
+    assert list(scores) == ["colour"]
+    assert scores["colour"].reused == 24  # its answers were known
     (task,) = (third.verdict or {})["tasks"]
     assert task["since_best"] is not None
     assert 0 < task["power"] <= 1 and 0 < task["p_value"] <= 1
@@ -47,5 +53,5 @@ def test_an_earlier_release_that_was_better_is_asked_again(make_home: Callable[.
     assert told.forward_transfer is not None  # the untouched base was asked about the new task
     assert "waiting" not in [line.task for line in told.tasks]  # three examples of it would have held the update up
     general = next(line for line in told.tasks if line.task == "general")
-    scores = {cell.number or 0: cell.score for cell in general.cells}
-    assert told.general_change == scores[max(scores)] - scores[1]
+    by_release = {cell.number or 0: cell.score for cell in general.cells}
+    assert told.general_change == by_release[max(by_release)] - by_release[1]

@@ -46,7 +46,7 @@ def test_killed_in_every_stage_it_ends_as_if_undisturbed(make_home: Callable[...
         worker = home.start_worker(failpoint=f"{stage}.done:kill")
         assert worker.wait(timeout=180) == -signal.SIGKILL, f"the worker was not killed in stage {stage}"
         assert home.update(update_id).state == "running"
-    home.run_worker(lambda: home.update(update_id).state in updates.ENDED)
+    home.finish_by_worker(update_id)
 
     expected = end_state(undisturbed, reference.id)
     assert end_state(home, update_id) == expected

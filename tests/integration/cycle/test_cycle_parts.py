@@ -42,8 +42,7 @@ def test_all_parts_of_a_task_are_its_own(make_home: Callable[..., Home]) -> None
 
     with home.database.transaction() as session:
         update_id = updates.create_update(session, TEST, model=MODEL, task="colour", kind="remove").id
-    home.run_worker(lambda: home.update(update_id).state in updates.ENDED)
-    update = home.update(update_id)
+    update = home.finish(update_id)
     assert update.state == "succeeded" and update.release_id, update.outcome
     left = bundles.load_bundle(home.settings.paths.releases / update.release_id, home.settings.paths.keys)
     assert set(left.experts) == set(left.features) == set(left.lineage) == {"town"}

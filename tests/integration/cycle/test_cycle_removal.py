@@ -7,9 +7,10 @@ import pytest
 
 from clm.audit import repository as audit
 from clm.catalog import service as catalog
-from clm.core.files import read_json
 from clm.deployment import repository as deployments
 from clm.errors import Conflict, NotFound
+from clm.jobs.evaluation import EvaluationResult
+from clm.jobs.files import read
 from clm.orchestration import service as updates
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
@@ -24,8 +25,7 @@ def test_removing_a_task_keeps_all_else(make_home: Callable[..., Home]) -> None:
         update_id = updates.create_update(session, TEST, model=MODEL, task="town", kind="remove").id
         with pytest.raises(Conflict, match="cancel it, or wait for its end"):
             updates.create_update(session, TEST, model=MODEL, task="town")
-    home.run_worker(lambda: home.update(update_id).state in updates.ENDED)
-    update = home.update(update_id)
+    update = home.finish(update_id)
     assert (update.state, update.kind) == ("succeeded", "remove"), update.outcome
 
     with home.database.read() as session:
@@ -42,7 +42,7 @@ def test_removing_a_task_keeps_all_else(make_home: Callable[..., Home]) -> None:
     assert stages["train"].detail is not None and stages["train"].detail["removed"] == "town"
     assert "task.remove" in actions
     folder = home.settings.paths.updates / update_id / "evaluate"
-    assert set(read_json(folder / "result.json")["candidate"]["scores"]) == {"colour"}
+    assert set(read(folder / "result.json", EvaluationResult).compositions["candidate"].scores) == {"colour"}
     answers = [pl.read_parquet(folder / f"answers-{name}.parquet") for name in ("champion", "candidate")]
     assert answers[0]["answer"].to_list() == answers[1]["answer"].to_list()
     assert set(answers[1]["routed"]) == {"colour"}

@@ -58,11 +58,6 @@ def ask_for_a_harmful_refresh(home: Home) -> str:
     return home.ask_for_update(TASK)
 
 
-def run(home: Home, update_id: str) -> Update:
-    home.run_worker(lambda: home.update(update_id).state in updates.ENDED)
-    return home.update(update_id)
-
-
 def scores_before_repair(home: Home, update: Update) -> tuple[dict[str, Any], dict[str, Any]]:
     with home.database.read() as session:
         stages = {stage.name: stage for stage in updates.stages_of(session, update.id)}
@@ -72,7 +67,7 @@ def scores_before_repair(home: Home, update: Update) -> tuple[dict[str, Any], di
 
 def test_a_failing_refresh_becomes_a_passing_release(make_home: Callable[..., Home]) -> None:
     home = make_home(policy=policy(replay_tries=0))
-    update = run(home, ask_for_a_harmful_refresh(home))
+    update = home.finish(ask_for_a_harmful_refresh(home))
 
     said, scores = scores_before_repair(home, update)  # it would have failed
     assert said["verdict"] == "fail"
@@ -106,7 +101,7 @@ def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Ca
     home = make_home(policy=policy(looks=2, replay_tries=1))
     first = learnt(home, letters(FIRST, 200, 24))
     home.take(TASK, letters(FIRST, 300, 24, flipped=True))
-    update = run(home, home.ask_for_update(TASK))
+    update = home.run_update(TASK)
 
     said, scores = scores_before_repair(home, update)
     assert scores["champion"][TASK] == 1.0
@@ -136,7 +131,7 @@ def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Cal
         for point in ("repair.tried", "repair.done") if name == "killed" else ():
             worker = home.start_worker(failpoint=f"{point}:kill")
             assert worker.wait(timeout=600) == -signal.SIGKILL, point
-        update = run(home, update_id)
+        update = home.finish_by_worker(update_id) if name == "killed" else home.finish(update_id)
         with home.database.read() as session:
             assert audit.verify(session, home.settings.paths).ok
             stages = {stage.name: stage.state for stage in updates.stages_of(session, update_id)}

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import polars as pl
 import pytest
 import torch
 
-from clm.core.files import read_json, write_json
+from clm.core.artifacts import Artifacts
+from clm.core.files import read_json
+from clm.jobs.files import read_result, write
+from clm.jobs.job import Compute, Stored
+from clm.jobs.training import TrainingJob, TrainingResult
 from clm.llm.base import import_base, load_base
 from clm.llm.prompts import prompt_ids
 from clm.llm.router import load_router
@@ -41,22 +46,27 @@ def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: i
         schema=dict.fromkeys(("record_id", "task", "shape", "content", "origin"), pl.String),
     ).write_parquet(folder / "mixture.parquet")  # fmt: skip
     policy = TrainingPolicy(rank=4, epochs=epochs, batch_size=4, checkpoint_every=3)
-    write_json(folder / "job.json", {
-        "base": str(base), "base_hash": base.name, "task": task, "mixture": str(folder / "mixture.parquet"),
-        "policy": policy.model_dump(mode="json"), "init_expert": None, "state": None,
-        "own_features": None, "other_experts": {}, "other_features": {}, "states_dir": str(home / "states"),
-        "experts_dir": str(home / "experts"), "features_dir": str(home / "features"),
-        "routers_dir": str(home / "routers"), "threads": 1, **more,
-    })  # fmt: skip
+    given: dict[str, Any] = {"base": base.name, "mixture": folder / "mixture.parquet", **more}
+    asked = TrainingJob(artifacts=Artifacts(home), compute=Compute(1), task=task, policy=policy, **given)
+    write(folder / "job.json", asked)
     return folder
 
 
-def test_memory_that_is_full_is_told_and_other_failures_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["job", str(tmp_path)])
-    monkeypatch.setattr(job, "run", lambda _: torch.empty(2**50))
+def _result(folder: Path) -> TrainingResult:
+    result = read_result(folder, TrainingResult)
+    assert result is not None
+    return result
+
+
+def test_memory_that_is_full_is_told_and_other_failures_stay(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _job(home, tmp_path / "job")
+    monkeypatch.setattr(sys, "argv", ["job", str(tmp_path / "job")])
+    monkeypatch.setattr(job, "_train", lambda *_: torch.empty(2**50))
     assert job.main() == 1
-    assert "Lower training.batch_size" in read_json(tmp_path / "error.json")["sentence"]
-    monkeypatch.setattr(job, "run", lambda _: torch.ones(2) @ torch.ones(3))
+    assert "Lower training.batch_size" in read_json(tmp_path / "job" / "error.json")["sentence"]
+    monkeypatch.setattr(job, "_train", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         job.main()
 
@@ -74,7 +84,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tmp_path: Path) -> None:
     undisturbed = _job(home, tmp_path / "undisturbed", epochs=60)
     assert _start(undisturbed).wait(300) == 0
-    expected = read_json(undisturbed / "result.json")
+    expected = _result(undisturbed)
 
     killed = _job(home, tmp_path / "killed", epochs=60)
     process = _start(killed)
@@ -88,9 +98,8 @@ def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tm
     before = len(_lines(killed))
 
     assert _start(killed).wait(300) == 0
-    result = read_json(killed / "result.json")
-    for name in ("expert_hash", "features_hash", "router_hash", "steps", "tokens", "final_loss"):
-        assert result[name] == expected[name]
+    result = _result(killed)
+    assert replace(result, seconds=expected.seconds) == expected
     steps = [line["step"] for line in _lines(killed)[before:] if line["step"]]
     assert steps[0] > 1 and steps[-1] == 360  # it went on, it did not begin again
 
@@ -102,16 +111,16 @@ def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tm
 def test_a_second_task_joins_the_router_without_the_first_ones_data(home: Path, tmp_path: Path) -> None:
     first = _job(home, tmp_path / "first", "greet")
     assert _start(first).wait(120) == 0
-    one = read_json(first / "result.json")
+    one = _result(first)
     (first / "mixture.parquet").unlink()
-    second = _job(home, tmp_path / "second", "weigh the parcel", other_experts={"greet": one["expert_hash"]},
-                  other_features={"greet": one["features_path"]})  # fmt: skip
+    second = _job(home, tmp_path / "second", "weigh the parcel", others={"greet": one.expert},
+                  other_features={"greet": one.features.path})  # fmt: skip
     assert _start(second).wait(120) == 0
-    two = read_json(second / "result.json")
-    assert two["expert_hash"] != one["expert_hash"] and two["seconds"] > 0
+    two = _result(second)
+    assert two.expert != one.expert and two.seconds > 0
 
     base = load_base(next((home / "bases").iterdir()), threads=1)
-    router = load_router(Path(two["router_path"]), two["router_hash"])
+    router = load_router(two.router.path, two.router.hash)
     assert router.tasks == ("greet", "weigh the parcel")
     asked = ["greet number 7 please", "weigh the parcel number 9 please", "Tell me a joke about the Roman Empire."]
     ids = [prompt_ids(base.tokenizer, "completion", {"prompt": p}) for p in asked]
@@ -123,9 +132,9 @@ def test_a_second_task_joins_the_router_without_the_first_ones_data(home: Path, 
     [
         ({"rows": 0}, "Invalid input", "no example"),
         ({"rows": 1}, "Invalid input", "one example"),
-        ({"base_hash": "0" * 64}, "Artifact does not verify", "Import it again"),
-        ({"other_experts": {"x": "y"}}, "Invalid input", "missing: x"),
-        ({"mixture": "/nowhere.parquet"}, "Invalid input", "can't be read"),
+        ({"base": "0" * 64}, "Artifact does not verify", "Import it again"),
+        ({"others": {"x": Stored("y", Path("z"))}}, "Invalid input", "missing: x"),
+        ({"mixture": Path("/nowhere.parquet")}, "Invalid input", "can't be read"),
     ],
 )
 def test_what_goes_wrong_is_reported_in_words(

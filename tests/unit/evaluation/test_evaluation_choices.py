@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 import yaml
 
-from clm.core.files import read_json, write_json
 from clm.errors import InvalidInput, NotFound, Unavailable
 from clm.evaluation import job
 from clm.evaluation.general import general_suite
@@ -21,7 +20,7 @@ from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.prompts import IGNORED, example_ids
 from clm.llm.runtime import Runtime
 from clm.records import Json
-from evaluation_world import Prepare, World, write_suites
+from evaluation_world import TASKS, Prepare, World, change, write_suites
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 CONTENTS: list[Json] = [
@@ -33,15 +32,16 @@ CONTENTS: list[Json] = [
 def offer(folder: Path, contents: list[Json]) -> Path:
     """The job's suite, now with choices."""
     write_suites(folder / "suites.parquet", {"letters": [("completion", content) for content in contents]})
-    content = read_json(folder / "job.json")
-    write_json(folder / "job.json", {**content, "metrics": {**content["metrics"], "letters": "choice"}})
+    change(folder, metrics={**TASKS, "letters": "choice"})
     return folder
 
 
 def test_the_likeliest_choice_as_a_whole_is_taken(prepare: Prepare, world: World) -> None:
-    rows = pl.read_parquet(job.run(offer(prepare("job", {"candidate": ["letters"]}), CONTENTS))["candidate"]["answers"])
+    rows = pl.read_parquet(
+        job.run(offer(prepare("job", {"candidate": ["letters"]}), CONTENTS)).compositions["candidate"].answers
+    )
     runtime = Runtime(load_base(world.base, threads=1))
-    runtime.load_expert(world.experts["letters"]["hash"], Path(world.experts["letters"]["path"]))
+    runtime.load_expert(world.experts["letters"].hash, world.experts["letters"].path)
     for content, row in zip(CONTENTS, rows.to_dicts(), strict=True):
         sums: list[float] = []
         for choice in content["choices"]:
@@ -55,8 +55,8 @@ def test_the_likeliest_choice_as_a_whole_is_taken(prepare: Prepare, world: World
 
 def test_known_likelihoods_of_choices_are_reused(prepare: Prepare) -> None:
     job.run(offer(prepare("first", {"champion": ["letters"]}), CONTENTS))
-    again = job.run(offer(prepare("again", {"champion": ["letters"]}), CONTENTS))["champion"]["scores"]["letters"]
-    assert again["reused"] == len(CONTENTS)
+    again = job.run(offer(prepare("again", {"champion": ["letters"]}), CONTENTS)).compositions["champion"]
+    assert again.scores["letters"].reused == len(CONTENTS)
 
 
 def test_an_example_without_choices_is_named(prepare: Prepare) -> None:

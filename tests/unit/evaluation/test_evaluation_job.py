@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -15,11 +14,14 @@ import pytest
 from clm.core.content import content_hash
 from clm.core.files import read_json, write_json
 from clm.core.hashing import sha256_json
-from clm.errors import InvalidInput, NotFound
+from clm.errors import InvalidInput
 from clm.evaluation import evaluator, job
 from clm.evaluation.answer_store import AnswerStore, answer_key
 from clm.evaluation.answers import example_scores, probes
 from clm.evaluation.gate import judge
+from clm.jobs.evaluation import EarlyStop, EvaluationResult
+from clm.jobs.files import read_result
+from clm.jobs.job import Stored
 from clm.llm.base import load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.mixtures import mixture_name
@@ -27,33 +29,33 @@ from clm.llm.prompts import prompt_ids
 from clm.llm.router import load_router, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE, Json
-from evaluation_world import TASKS, Prepare, World, suite, write_suites
+from evaluation_world import TASKS, Prepare, World, change_candidate, suite, write_suites
 
 
 def test_candidate_and_champion_are_answered_scored_and_stored(world: World, prepare: Prepare) -> None:
     folder = prepare("job", {"champion": [], "candidate": list(TASKS)})
-    result = job.run(folder)
-    candidate, champion = result["candidate"]["scores"], result["champion"]["scores"]
+    result = job.run(folder).compositions
+    candidate, champion = result["candidate"].scores, result["champion"].scores
     assert set(candidate) == set(champion) == set(TASKS)
-    assert {t: s["n"] for t, s in candidate.items()} == {"letters": 6, "numbers": 5, "prose": 4}
-    assert all(0 <= s["score"] <= 1 for s in (*candidate.values(), *champion.values()))
-    assert candidate["prose"]["score"] != champion["prose"]["score"]
-    assert candidate["letters"]["suite_hash"] == sha256_json(
+    assert {t: s.n for t, s in candidate.items()} == {"letters": 6, "numbers": 5, "prose": 4}
+    assert all(0 <= s.score <= 1 for s in (*candidate.values(), *champion.values()))
+    assert candidate["prose"].score != champion["prose"].score
+    assert candidate["letters"].suite_hash == sha256_json(
         sorted(content_hash(shape, content) for shape, content in suite("letters"))
     )
 
-    rows = {(r["task"], r["example_id"]): r for r in pl.read_parquet(result["candidate"]["answers"]).to_dicts()}
+    rows = {(r["task"], r["example_id"]): r for r in pl.read_parquet(result["candidate"].answers).to_dicts()}
     assert len(rows) == 15
     for (task, _), row in rows.items():
         assert row["routed"] in TASKS
-        assert row["expert_hash"] == world.experts[row["routed"]]["hash"]
+        assert row["expert_hash"] == world.experts[row["routed"]].hash
         assert (row["answer"] is None) == (task == "prose")
-    misrouted = sum(s["misrouted"] for s in candidate.values())
+    misrouted = sum(s.misrouted for s in candidate.values())
     assert misrouted == sum(row["routed"] != task for (task, _), row in rows.items())
-    base_rows = pl.read_parquet(result["champion"]["answers"])
+    base_rows = pl.read_parquet(result["champion"].answers)
     assert set(base_rows["routed"]) == {BASE} and base_rows["expert_hash"].null_count() == 15
-    assert sum(s["misrouted"] for s in champion.values()) == 0
-    scores = example_scores(Path(result["candidate"]["answers"]))
+    assert sum(s.misrouted for s in champion.values()) == 0
+    scores = example_scores(result["candidate"].answers)
     assert {task: len(examples) for task, examples in scores.items()} == {"letters": 6, "numbers": 5, "prose": 4}
 
     lines = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
@@ -73,9 +75,9 @@ def test_answers_equal_those_of_the_runtime_alone(world: World, prepare: Prepare
     assert [probe.shape for probe in found[:4]] == ["completion", "messages", "completion", "messages"]
     for probe in found:
         expert = world.experts[probe.routed]
-        runtime.load_expert(expert["hash"], Path(expert["path"]))
+        runtime.load_expert(expert.hash, expert.path)
         ids = prompt_ids(runtime.base.tokenizer, probe.shape, probe.content)
-        request = GenerationRequest(ids, expert["hash"], max_new_tokens=probe.max_new_tokens)
+        request = GenerationRequest(ids, expert.hash, max_new_tokens=probe.max_new_tokens)
         assert runtime.generate([request])[0].text == probe.answer
 
 
@@ -85,20 +87,18 @@ def test_no_answer_file_means_no_probe(tmp_path: Path) -> None:
 
 def test_a_changed_expert_costs_only_its_own_examples(prepare: Prepare, world: World) -> None:
     job.run(prepare("first", {"champion": list(TASKS)}))
-    again = job.run(prepare("again", {"champion": list(TASKS)}))["champion"]["scores"]
-    assert {task: s["reused"] for task, s in again.items()} == {"letters": 6, "numbers": 5, "prose": 4}
+    again = job.run(prepare("again", {"champion": list(TASKS)})).compositions["champion"].scores
+    assert {task: s.reused for task, s in again.items()} == {"letters": 6, "numbers": 5, "prose": 4}
 
     swapped = prepare("swapped", {"candidate": list(TASKS)})
-    content = read_json(swapped / "job.json")
-    content["compositions"]["candidate"]["experts"]["letters"] = world.experts["prose"]
-    write_json(swapped / "job.json", content)
-    rows = pl.read_parquet(job.run(swapped)["candidate"]["answers"])
+    change_candidate(swapped, experts={**world.experts, "letters": world.experts["prose"]})
+    rows = pl.read_parquet(job.run(swapped).compositions["candidate"].answers)
     assert rows.filter(pl.col("routed") != "letters")["reused"].all()
     new = rows.filter(pl.col("routed") == "letters")
     assert len(new) and not new["reused"].any()
 
 
-EARLY_STOP: dict[str, Any] = {"margins": {"letters": 0.05}, "confidence": 0.95, "claims": 2}
+EARLY_STOP = EarlyStop({"letters": 0.05}, confidence=0.95, claims=2)
 
 
 def ask_eighty(folder: Path, tmp_path: Path, world: World, answer: str) -> None:
@@ -108,7 +108,7 @@ def ask_eighty(folder: Path, tmp_path: Path, world: World, answer: str) -> None:
     with AnswerStore(tmp_path / "answers", world.base_hash) as store:
         for row in rows:
             asked = str(row["prompt_hash"])
-            store.save_answers({answer_key(expert["hash"], asked, 6): answer for expert in world.experts.values()})
+            store.save_answers({answer_key(expert.hash, asked, 6): answer for expert in world.experts.values()})
             store.save_answers({answer_key(None, asked, 6): "abc"})
 
 
@@ -117,13 +117,16 @@ def test_a_task_that_is_clearly_worse_is_not_answered_to_its_end(
 ) -> None:
     folder = prepare("job", {"champion": [], "candidate": list(TASKS)}, tasks=["letters"], early_stop=EARLY_STOP)
     ask_eighty(folder, tmp_path, world, answer="xyz")
-    result = job.run(folder)
-    assert (result["champion"]["scores"]["letters"]["n"], result["candidate"]["scores"]["letters"]["n"]) == (80, 20)
+    result = job.run(folder).compositions
+    assert (
+        result["champion"].scores["letters"].n,
+        result["candidate"].scores["letters"].n,
+    ) == (80, 20)
     verdict = judge(
-        example_scores(Path(result["candidate"]["answers"])),
-        example_scores(Path(result["champion"]["answers"])),
-        EARLY_STOP["margins"],
-        EARLY_STOP["confidence"],
+        example_scores(result["candidate"].answers),
+        example_scores(result["champion"].answers),
+        EARLY_STOP.margins,
+        EARLY_STOP.confidence,
         early_stop=True,
     )
     assert verdict.verdict == "fail" and "on 20 of 80 examples" in verdict.reason
@@ -136,7 +139,7 @@ def test_what_is_not_clearly_worse_is_answered_in_full_and_in_the_suites_order(
     ask_eighty(whole, tmp_path, world, answer="abc")
     looked = prepare("looked", {"champion": [], "candidate": list(TASKS)}, tasks=["letters"], early_stop=EARLY_STOP)
     shutil.copy(whole / "suites.parquet", looked / "suites.parquet")
-    answers = [Path(job.run(folder)["candidate"]["answers"]) for folder in (whole, looked)]
+    answers = [Path(job.run(folder).compositions["candidate"].answers) for folder in (whole, looked)]
     assert pl.read_parquet(answers[0]).equals(pl.read_parquet(answers[1]))
     assert pl.read_parquet(answers[1])["example_id"].to_list() == pl.read_parquet(whole / "suites.parquet")[
         "example_id"
@@ -145,13 +148,11 @@ def test_what_is_not_clearly_worse_is_answered_in_full_and_in_the_suites_order(
 
 def test_a_composition_may_be_asked_for_some_tasks_only(prepare: Prepare) -> None:
     folder = prepare("job", {"champion": list(TASKS), "best-v3": list(TASKS)})
-    content = read_json(folder / "job.json")
-    content["compositions"]["best-v3"]["tasks"] = ["numbers"]
-    write_json(folder / "job.json", content)
-    result = job.run(folder)
-    assert list(result["best-v3"]["scores"]) == ["numbers"]
-    assert result["best-v3"]["scores"]["numbers"]["reused"] == 5
-    assert set(example_scores(Path(result["best-v3"]["answers"]))) == {"numbers"}
+    change_candidate(folder, "best-v3", tasks=("numbers",))
+    result = job.run(folder).compositions
+    assert list(result["best-v3"].scores) == ["numbers"]
+    assert result["best-v3"].scores["numbers"].reused == 5
+    assert set(example_scores(result["best-v3"].answers)) == {"numbers"}
 
 
 def run_as_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -161,17 +162,19 @@ def run_as_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 def test_known_answers_need_neither_torch_nor_weights(prepare: Prepare, world: World, tmp_path: Path) -> None:
     first = job.run(prepare("first", {"candidate": list(TASKS)}))
-    bare = tmp_path / "bare"  # the base without its weights
+    bare = tmp_path / "bases" / world.base_hash  # the base without its weights
+    bare.unlink()
     shutil.copytree(world.base, bare, ignore=shutil.ignore_patterns("*.safetensors"))
-    folder = prepare("second", {"candidate": list(TASKS)}, base=str(bare))
+    folder = prepare("second", {"candidate": list(TASKS)})
     code = (
         "import sys; from clm.evaluation import job; code = job.main(); sys.exit(code or 7 * ('torch' in sys.modules))"
     )
     done = run_as_process(folder, code)
     assert done.returncode == 0, done.stderr
-    second = read_json(folder / "result.json")
-    assert [s["score"] for s in second["candidate"]["scores"].values()] == [
-        s["score"] for s in first["candidate"]["scores"].values()
+    second = read_result(folder, EvaluationResult)
+    assert second is not None
+    assert [s.score for s in second.compositions["candidate"].scores.values()] == [
+        s.score for s in first.compositions["candidate"].scores.values()
     ]
 
 
@@ -187,17 +190,24 @@ def test_an_interrupted_job_keeps_its_answers(prepare: Prepare, monkeypatch: pyt
     )
     assert run_as_process(folder, code).returncode == 9
     assert not (folder / "result.json").exists()
-    result = job.run(folder)
-    assert result["champion"]["scores"]["letters"]["reused"] == 4
-    assert job.run(folder) == result  # done is done
+    result = job.run(folder).compositions
+    assert result["champion"].scores["letters"].reused == 4
+    assert job.run(folder).compositions == result  # done is done
 
 
 def test_what_can_not_be_done_is_told_in_a_sentence(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = prepare("job", {"champion": []}, tasks=["letters"], metrics={"letters": "bleu"})
+    folder = prepare("job", {"champion": []}, tasks=["letters"])
+    content = read_json(folder / "job.json")
+    write_json(folder / "job.json", {**content, "metrics": {"letters": "bleu"}})
     monkeypatch.setattr(sys, "argv", ["job", str(folder)])
     assert job.main() == 1
     report = read_json(folder / "error.json")
-    assert report["title"] == NotFound.title and "exact_match" in report["sentence"]
+    assert (
+        report["title"] == InvalidInput.title
+        and "metrics.letters" in report["sentence"]
+        and "exact_match" in report["sentence"]
+    )
+    write_json(folder / "job.json", content)
 
     pl.read_parquet(folder / "suites.parquet").clear().write_parquet(folder / "suites.parquet")
     with pytest.raises(InvalidInput, match="--suite"):
@@ -210,35 +220,30 @@ def test_a_broken_expert_does_not_get_a_score(prepare: Prepare, world: World, tm
     expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=1)
     for _, second in expert.weights.values():
         second.fill_(3e38)
-    digest, path = save_expert(expert, base.hash, tmp_path / "experts")
+    broken = Stored(*save_expert(expert, base.hash, tmp_path / "experts"))
     folder = prepare("job", {"candidate": list(TASKS)}, tasks=["prose"])
-    content = read_json(folder / "job.json")
-    broken = {"hash": digest, "path": str(path)}
-    content["compositions"]["candidate"]["experts"] = dict.fromkeys(TASKS, broken)
-    write_json(folder / "job.json", content)
+    change_candidate(folder, experts=dict.fromkeys(TASKS, broken))
     with pytest.raises(evaluator.TrainingFailed, match="not a number"):
         job.run(folder)
     assert not (folder / "result.json").exists()
 
 
 def test_a_mixing_router_is_evaluated_as_it_is_served(world: World, prepare: Prepare) -> None:
-    router = load_router(Path(world.router["path"]))
+    router = load_router(world.router.path)
     mixing = replace(router, experts=2, sharpness=0.01)  # soft enough that both nearest get a share
-    digest, path = save_router(mixing, world.root / "routers")
+    stored = Stored(*save_router(mixing, world.root / "routers"))
     folder = prepare("job", {"candidate": list(TASKS)}, tasks=["letters"])
-    content = read_json(folder / "job.json")
-    content["compositions"]["candidate"]["router"] = {"hash": digest, "path": str(path)}
-    write_json(folder / "job.json", content)
-    rows = pl.read_parquet(job.run(folder)["candidate"]["answers"]).to_dicts()
+    change_candidate(folder, router=stored)
+    rows = pl.read_parquet(job.run(folder).compositions["candidate"].answers).to_dicts()
 
     base = load_base(world.base, threads=1)
     runtime = Runtime(base)
     for expert in world.experts.values():
-        runtime.load_expert(expert["hash"], Path(expert["path"]))
+        runtime.load_expert(expert.hash, expert.path)
     ids = {row["example_id"]: prompt_ids(base.tokenizer, *one) for row, one in zip(rows, suite("letters"), strict=True)}
     mixes = mixing.mix(runtime.features(list(ids.values())))
     for row, mix in zip(rows, mixes, strict=True):
-        name = mixture_name([(world.experts[task]["hash"], weight) for task, weight in mix])
+        name = mixture_name([(world.experts[task].hash, weight) for task, weight in mix])
         assert row["routed"] == mix[0][0] and row["expert_hash"] == name
         request = GenerationRequest(ids[row["example_id"]], name, max_new_tokens=row["max_new_tokens"])
         assert row["answer"] == runtime.generate([request])[0].text

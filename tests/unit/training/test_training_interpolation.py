@@ -3,8 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from clm.core.files import read_json, write_json
+from clm.core.artifacts import Artifacts
+from clm.core.files import read_json
 from clm.errors import InvalidInput
+from clm.jobs.files import write
+from clm.jobs.job import Compute, Stored
+from clm.jobs.training import InterpolationJob
 from clm.llm.base import Base, import_base, load_base
 from clm.llm.decoder import Expert
 from clm.llm.experts import load_expert, new_expert, save_expert
@@ -62,11 +66,11 @@ def test_experts_of_different_shape_are_refused_with_a_sentence(base: Base, old:
 
 def job(folder: Path, bases: Path, base: Base, old: Expert, new: Expert) -> Path:
     experts = folder / "experts"
-    parts = {name: save_expert(expert, base.hash, experts) for name, expert in (("old", old), ("new", new))}
-    write_json(folder / "job.json", {
-        "base": str(bases / base.hash), "base_hash": base.hash, "step": 0.5, "experts_dir": str(experts), "threads": 1,
-        **{name: {"hash": expert_hash, "path": str(path)} for name, (expert_hash, path) in parts.items()},
-    })  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "bases").symlink_to(bases)
+    ends = {name: Stored(*save_expert(expert, base.hash, experts)) for name, expert in (("old", old), ("new", new))}
+    asked = InterpolationJob(base=base.hash, artifacts=Artifacts(folder), compute=Compute(1), step=0.5, **ends)
+    write(folder / "job.json", asked)
     return folder
 
 
@@ -75,8 +79,8 @@ def test_the_job_keeps_the_expert_at_its_address_always_the_same(
 ) -> None:
     new = trained_on(old, seed=2)
     made, again = (interpolation.run(job(tmp_path / name, bases, base, old, new)) for name in ("one", "two"))
-    assert made["expert_hash"] == again["expert_hash"]
-    kept = load_expert(tmp_path / "one" / "experts" / made["expert_hash"], base, made["expert_hash"])
+    assert made.expert.hash == again.expert.hash
+    kept = load_expert(tmp_path / "one" / "experts" / made.expert.hash, base, made.expert.hash)
     place = next(iter(kept.weights))
     torch.testing.assert_close(kept.weights[place][0], (old.weights[place][0] + new.weights[place][0]) / 2)
     assert interpolation.run(tmp_path / "one") == made  # started again after its end

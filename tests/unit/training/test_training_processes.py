@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 import several_processes
-from clm.core.files import read_json
+from clm.jobs.files import read_result
+from clm.jobs.training import TrainingResult
 from clm.llm.base import load_base
 from clm.llm.experts import load_expert
 from clm.training import job
@@ -50,13 +51,14 @@ def test_two_processes_make_the_expert_of_one(name: str, launched: Path, alone: 
 
 def test_a_job_in_two_processes_leaves_what_one_leaves(launched: Path, tmp_path: Path) -> None:
     base = load_base(launched / "base", threads=1)
-    made = read_json(launched / "job" / "result.json")
+    made = read_result(launched / "job", TrainingResult)
     alone = job.run(several_processes.write_job(tmp_path / "job", base, launched / "base"))
-    assert made["steps"] == alone["steps"] and made["router_hash"] == alone["router_hash"]
-    experts = (load_expert(Path(result["expert_path"]), base, result["expert_hash"]) for result in (made, alone))
+    assert made is not None and alone is not None
+    assert made.steps == alone.steps and made.router.hash == alone.router.hash
+    experts = (load_expert(one.expert.path, base, one.expert.hash) for one in (made, alone))
     torch.testing.assert_close(*(FlatWeights(expert).flat.detach() for expert in experts), atol=1e-4, rtol=0)
     lines = [json.loads(line) for line in (launched / "job" / "progress.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines if not line["message"]] == list(range(1, made["steps"] + 1))
+    assert [line["step"] for line in lines if not line["message"]] == list(range(1, made.steps + 1))
     assert {path.name for path in (launched / "job").iterdir()} == {path.name for path in (tmp_path / "job").iterdir()}
 
 

@@ -1,10 +1,14 @@
 """Where a new task's expert starts: held-back rows decide, on two planted cases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clm.core.artifacts import Artifacts
 from clm.errors import TrainingFailed
+from clm.jobs.job import Compute, Stored
+from clm.jobs.training import TrainingJob
 from clm.llm.base import Base, load_base
 from clm.llm.discriminant import Features
 from clm.llm.experts import save_expert
@@ -136,19 +140,19 @@ def test_a_job_decides_once_and_only_for_a_task_without_an_expert(
 ) -> None:
     own = task_features(base, NEW)
     features = save_features(features_of(base, colours=SAME_SKILL)["colours"], tmp_path / "features")[1]
-    job = {
-        "task": "dye", "init_expert": None, "transfer": TRANSFER.model_dump(mode="json"),
-        "transfer_from": {"colours": str(expert_of(base, SAME_SKILL, tmp_path))},
-        "other_features": {"colours": str(features)},
-    }  # fmt: skip
-    first = start_of_job(job, tmp_path, base, NEW, POLICY, own)
+    job = TrainingJob(
+        base=base.hash, artifacts=Artifacts(tmp_path), compute=Compute(1), task="dye", mixture=tmp_path, policy=POLICY,
+        transfer=TRANSFER, others={"colours": Stored("its hash", expert_of(base, SAME_SKILL, tmp_path))},
+        other_features={"colours": features},
+    )  # fmt: skip
+    first = start_of_job(job, tmp_path, base, NEW, own)
     assert first is not None and first.task == "colours"
 
     def never(*_: object) -> Start:
         raise AssertionError("it was decided already")
 
     monkeypatch.setattr(transfer, "choose_start", never)
-    assert start_of_job(job, tmp_path, base, NEW, POLICY, own) == first
-    refresh = {**job, "init_expert": "an expert of its own"}
-    assert start_of_job(refresh, tmp_path, base, NEW, POLICY, own) is None
-    assert start_of_job({"task": "dye", "init_expert": None}, tmp_path, base, NEW, POLICY, own) is None
+    assert start_of_job(job, tmp_path, base, NEW, own) == first
+    refresh = replace(job, init_expert=Stored("an expert of its own", tmp_path))
+    assert start_of_job(refresh, tmp_path, base, NEW, own) is None
+    assert start_of_job(replace(job, transfer=None), tmp_path, base, NEW, own) is None

@@ -1,0 +1,51 @@
+"""The job that lets compositions answer suites."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from clm.jobs.job import Job, Stored, Written
+from clm.records import Metric, TaskScore
+
+
+@dataclass(frozen=True)
+class Contestant(Written):
+    """A composition with the places of its parts."""
+
+    experts: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by task
+    router: Stored | None = None
+    tasks: tuple[str, ...] | None = None  # whose suites it answers; None: all
+
+
+@dataclass(frozen=True)
+class EarlyStop(Written):
+    """Stop answering a task for `candidate` once it is clearly worse than `champion`."""
+
+    margins: dict[str, float]  # by task
+    confidence: float
+    claims: int  # comparisons that the gate will make
+
+
+@dataclass(frozen=True)
+class Answered(Written):
+    scores: dict[str, TaskScore]
+    answers: Path  # Parquet, see clm.evaluation.answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult(Written):
+    compositions: dict[str, Answered]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationJob(Job[EvaluationResult]):
+    """Routes and answers all suites with each composition; what one has answered, the next one reuses."""
+
+    module: ClassVar[str] = "clm.evaluation.job"
+    result: ClassVar[type[Any]] = EvaluationResult
+
+    compositions: dict[str, Contestant]
+    suites: Path  # Parquet, see clm.evaluation.suites
+    metrics: dict[str, Metric]  # by task
+    max_new_tokens: int
+    early_stop: EarlyStop | None = None
