@@ -59,8 +59,10 @@ def trainings(base: Base) -> dict[str, Tensor]:
     made = {name: two_lessons(base, strategies) for name, strategies in METHODS.items()}
     experts = {name: (learned.expert, learned.final_loss) for name, learned in made.items()}
     # 11 rows in batches of 5: a last batch of one row leaves a process without any.
-    for name, settings in {"plain": {}, "one by one": {"batch_size": 1, "epochs": 1}}.items():
-        trained = train(base, rows("plain", 11), policy(**settings))
+    one_by_one = {"batch_size": 1, "epochs": 1}
+    by_itself = {"length": "auto", "held_back": 0.3, "least_steps": 5, "most_steps": 26}
+    for name, count, settings in (("plain", 11, {}), ("one by one", 11, one_by_one), ("by itself", 40, by_itself)):
+        trained = train(base, rows("plain", count), policy(**settings))
         experts[name] = trained.expert, trained.final_loss
     weights = {name: FlatWeights(expert).flat.detach() for name, (expert, _) in experts.items()}
     return {**weights, **{f"{name}, loss": weights[name].new_tensor([loss]) for name, (_, loss) in experts.items()}}

@@ -3,7 +3,7 @@
 Loadable from YAML (`clm model create --policy FILE`, see config/policy.yaml); unknown keys are refused.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
@@ -25,9 +25,18 @@ class TrainingPolicy(Policy):
     rank: Annotated[int, Field(ge=1, le=256, description="LoRA rank")] = 16
     alpha: Annotated[float, Field(gt=0, le=1024, description="LoRA scale numerator; scale = alpha / rank")] = 32
     trunk_layers: Annotated[int | None, Field(ge=0, description="frozen lower layers; none: half of them")] = None
-    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the mixture")] = 3
-    learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak, linear warm-up then cosine")] = 5e-4
-    warmup_share: Annotated[float, Field(ge=0, le=0.5, description="share of steps that warm up")] = 0.1
+    length: Annotated[
+        Literal["auto", "epochs"], Field(description="auto: for as long as rows that are held back get better")
+    ] = "auto"
+    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the mixture, where length is epochs")] = 3
+    least_steps: Annotated[int, Field(ge=1, le=100_000, description="auto: steps before it may end")] = 100
+    most_steps: Annotated[int, Field(ge=1, le=1_000_000, description="auto: steps, at most")] = 5000
+    most_minutes: Annotated[float, Field(gt=0, le=100_000, description="auto: by the clock, a net only")] = 240
+    held_back: Annotated[float, Field(ge=0, le=0.5, description="auto: share of the new rows that is asked")] = 0.1
+    learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak; it warms up, and falls at the end")] = 5e-4
+    warmup_share: Annotated[
+        float, Field(ge=0, le=0.5, description="of the steps that warm up; auto: of least_steps")
+    ] = 0.1
     batch_size: Annotated[int, Field(ge=1, le=512, description="examples per step")] = 8
     max_tokens: Annotated[
         int,
@@ -39,6 +48,14 @@ class TrainingPolicy(Policy):
     ] = 0.5
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_alone(cls, given: Any) -> Any:
+        """Epochs that come without a length are meant to count: as in every policy from before there was `length`."""
+        if isinstance(given, dict) and "epochs" in given and "length" not in given:
+            return {**cast(dict[str, Any], given), "length": "epochs"}
+        return given
 
     @model_validator(mode="after")
     def _compatible(self) -> "TrainingPolicy":

@@ -8,14 +8,16 @@ import css from './Progress.module.css'
 const STALLED_SECONDS = 30
 
 type Told = NonNullable<Update['progress']>
-type Progress = Told & { step: number; steps: number; at: string }
+/** `steps` is null while a training decides for itself how long it goes on. */
+type Progress = Told & { step: number; at: string }
 
 const measured = (told: Told): told is Progress =>
-  typeof told.step === 'number' && typeof told.steps === 'number' && typeof told.at === 'string'
+  typeof told.step === 'number' && typeof told.at === 'string'
 
 function Measured({ progress }: { progress: Progress }) {
   const now = useNow()
-  const share = progress.steps > 0 ? Math.min(100, (100 * progress.step) / progress.steps) : 0
+  const steps = progress.steps ?? null
+  const share = steps ? Math.min(100, (100 * progress.step) / steps) : 0
   const beat = Math.max(0, (now - Date.parse(progress.at)) / 1000)
   const stalled = beat > STALLED_SECONDS
   const eta = progress.eta_seconds
@@ -25,7 +27,9 @@ function Measured({ progress }: { progress: Progress }) {
         <span className={css.stage}>
           {capital(progress.stage)}{' '}
           <span className="num muted">
-            {count(progress.step)} / {count(progress.steps)}
+            {steps === null
+              ? `${count(progress.step)} steps so far`
+              : `${count(progress.step)} / ${count(steps)}`}
           </span>
         </span>
         <span className={`${css.eta} num`}>
@@ -39,7 +43,7 @@ function Measured({ progress }: { progress: Progress }) {
         aria-label={`${progress.stage} progress`}
         aria-valuemin={0}
         aria-valuemax={100}
-        aria-valuenow={Math.round(share)}
+        aria-valuenow={steps === null ? undefined : Math.round(share)}
       >
         <div className={css.fill} style={{ width: `${share}%` }} />
       </div>

@@ -76,7 +76,7 @@ def _trl(
 
     from clm.llm.tokenizer import ChatTokenizer
     from clm.training.examples import tokenise
-    from clm.training.loop import learning_rate
+    from clm.training.length import learning_rate
 
     # By name, for types can be checked where the extra is not installed.
     datasets: Any = importlib.import_module("datasets")

@@ -136,6 +136,9 @@ def show(update_id: str, output: Output = Format.table) -> None:
                    "difference": "DIFFERENCE", "margin": "MARGIN", "n": "SUITE", "verdict": "VERDICT"}  # fmt: skip
         show_rows(fields["verdict"]["tasks"], output, columns, "The gate saw no task.")
         typer.echo(fields["verdict"]["reason"])
+    details = {stage["name"]: stage["detail"] or {} for stage in fields["stages"]}
+    if stopped := details["train"].get("stopped"):
+        typer.echo(f"The training ended because {stopped}.")
     for number, one in enumerate(tries):
         typer.echo(repair_plan.sentence(number, row.task, one))
 

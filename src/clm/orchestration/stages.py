@@ -119,10 +119,12 @@ class Work:
         detail = {"expert": trained.expert_hash, "router": trained.composition.router_hash, "steps": trained.steps,
                   "tokens": trained.tokens, "seconds": round(trained.seconds, 1), "loss": trained.final_loss,
                   "started_from": start[0] if start else "fresh"}  # fmt: skip
+        length = trained.notes["length"]
+        detail |= {"stopped": length["stopped"], "still_falling": length["still_falling"], "looks": length["looks"]}
         if trained.transfer:
             detail |= {"started_from": trained.transfer["started_from"], "transfer": trained.transfer}
         message = (f"Expert {short(trained.expert_hash)} after {trained.steps} steps in {trained.seconds:.0f} s, "
-                   f"loss {trained.final_loss:.3f}.")  # fmt: skip
+                   f"loss {trained.final_loss:.3f}; it ended because {length['stopped']}.")  # fmt: skip
         return trained, detail, message
 
     def evaluate(self, update_id: str, snapshot: Snapshot, trained: Trained) -> Done[dict[str, Evaluation]]:

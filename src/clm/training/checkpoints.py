@@ -1,13 +1,14 @@
 """Checkpoints: one safetensors file with tensors and, in its header, the rest as JSON. Written atomically.
 
 Nothing random is drawn while training (no dropout, and the order of an epoch's batches follows from seed and epoch), so
-weights, optimizer moments and the step are all that an exact resume needs.
+weights, optimizer moments, the step and what decides on the end are all that an exact resume needs.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -25,6 +26,7 @@ class Position:
     tokens: int
     seconds: float
     losses: Sequence[float]  # of the last steps
+    length: dict[str, Any] = field(default_factory=dict[str, Any])  # what clm.training.length has seen
 
 
 def save_checkpoint(folder: Path, position: Position, tensors: dict[str, Tensor]) -> None:

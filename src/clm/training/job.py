@@ -138,9 +138,10 @@ class _Report:
     def step(self, progress: Any) -> None:
         self._last = {
             "step": progress.step, "steps": progress.steps, "loss": round(progress.loss, 4),
-            "tokens_per_second": round(progress.tokens_per_second, 1), "eta_seconds": round(progress.eta_seconds, 1),
+            "tokens_per_second": round(progress.tokens_per_second, 1),
+            "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         }  # fmt: skip
-        self.say("")
+        self.say(progress.told)
 
     def say(self, message: str) -> None:
         if is_main():

@@ -27,7 +27,9 @@ from clm.training.strategies.hooks import Examples, Lesson, Method, Strategy
 class Learned:
     expert: Expert
     state: dict[str, Tensor]  # what the methods need at the next update; saved with the release
-    notes: dict[str, Any]  # what a method chose, such as frozen layers; and "rows": new and legacy by task
+    notes: dict[
+        str, Any
+    ]  # what a method chose, such as frozen layers; "rows": new and legacy by task, "length": why it ended
     steps: int
     tokens: int  # of all examples seen, prompts included
     seconds: float
@@ -60,7 +62,8 @@ def learn(
 
     first = None
     if texts:
-        reading = policy.model_copy(update={"epochs": max(strategy.text_epochs() for strategy in strategies)})
+        passes = max(strategy.text_epochs() for strategy in strategies)
+        reading = policy.model_copy(update={"length": "epochs", "epochs": passes})
         folder = checkpoints / "texts" if checkpoints else None
         method = Method(strategies, lesson, ends=not rows)
         first = train(lesson.base, texts, reading, start, folder, on_progress, seed, method)
@@ -69,12 +72,17 @@ def learn(
         raise InvalidInput("The mixture holds no example; an update needs at least two. Ingest more rows of this task.")
 
     method = Method(strategies, lesson)
-    trained = train(lesson.base, rows, policy, start, checkpoints, on_progress, seed, method) if rows else first
+    new = len(rows) - len(legacy) if start else None  # a fresh adapter has the old ones to learn too
+    trained = train(lesson.base, rows, policy, start, checkpoints, on_progress, seed, method, new) if rows else first
     assert trained is not None  # there were rows or texts
     return Learned(
         expert=trained.expert,
         state=trained.state,
-        notes={**method.notes(), "rows": {"new": len(lesson.new), "legacy": _by_task(legacy, lesson)}},
+        notes={
+            **method.notes(),
+            "rows": {"new": len(lesson.new), "legacy": _by_task(legacy, lesson)},
+            "length": trained.length,
+        },
         steps=trained.steps + (first.steps if first and rows else 0),
         tokens=trained.tokens + (first.tokens if first and rows else 0),
         seconds=trained.seconds + (first.seconds if first and rows else 0),

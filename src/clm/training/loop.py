@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,21 +27,23 @@ from clm.policies import TrainingPolicy
 from clm.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from clm.training.examples import Example, Tokens, count_labels, tokenise
 from clm.training.forward import Forward
-from clm.training.order import Order
-from clm.training.processes import join
+from clm.training.length import Questions, length_of
+from clm.training.processes import Processes, join
 from clm.training.strategies.hooks import Method, Step
 from clm.training.weights import Adam, FlatWeights
 
 RECENT = 20  # steps over which the reported loss is averaged
+ROWS_AT_ONCE = 16  # of those held back
 
 
 @dataclass(frozen=True)
 class Progress:
     step: int
-    steps: int
+    steps: int | None  # None: how many there will be is not decided yet
     loss: float  # mean over the last steps, natural log per token
     tokens_per_second: float
-    eta_seconds: float
+    eta_seconds: float | None
+    told: str = ""  # a sentence, where rows that are held back were looked at
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class TrainingResult:
     seconds: float  # over all attempts
     final_loss: float
     state: dict[str, Tensor] = field(default_factory=dict[str, Tensor])  # what the method needs at the next update
+    length: dict[str, Any] = field(default_factory=dict[str, Any])  # why it ended, see clm.training.length
 
 
 def train(
@@ -62,14 +66,17 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     seed: int | None = None,
     method: Method | None = None,
+    new: int | None = None,
 ) -> TrainingResult:
     """Trains an expert; the same inputs give the same weights on the same machine with the same number of threads.
 
     `init_expert`: go on from this expert (its rank and layers are kept). `checkpoints`: a folder from which a killed
     training goes on exactly. `seed` overrides the policy's. `method`: what keeps it from forgetting, see
-    `clm.training.learning`, which chooses it; none is plain fine-tuning. Under `accelerate launch` each process trains
-    on its share of every batch, and all get the same expert. Raises InvalidInput for examples or a policy that can't be
-    trained on, TrainingFailed for a loss or gradient that is not finite.
+    `clm.training.learning`, which chooses it; none is plain fine-tuning. `new`: so many examples, the first ones, are
+    new, and only of these are some held back to see how long to go on; all, if it is not said. Under
+    `accelerate launch` each process trains on its share of every batch, and all get the same expert. Raises
+    InvalidInput for examples or a policy that can't be trained on, TrainingFailed for a loss or gradient that is not
+    finite.
     """
     processes = join(base.model.device)
     seed = policy.seed if seed is None else seed
@@ -78,23 +85,28 @@ def train(
     weights = FlatWeights(_first_expert(base, policy, init_expert, seed))
     adam = Adam(weights.flat)
     position = Position(
-        _fingerprint(base, data, policy, weights, seed, method), step=0, tokens=0, seconds=0.0, losses=()
+        _fingerprint(base, data, policy, weights, seed, method, new), step=0, tokens=0, seconds=0.0, losses=()
     )
+    length = length_of(policy, examples[:new], data, seed)
     if checkpoints is not None and (saved := load_checkpoint(checkpoints, position.fingerprint)) is not None:
         position, tensors = saved
         for name, target in _state(weights, adam).items():
             target.data.copy_(tensors[name])
+        length.restore(position.length)
     processes.check_same(f"{position.fingerprint} at {position.step}")
 
     forward = Forward(base, weights.first_layer, data, work=checkpoints)
     method.prepare(forward, weights)
     trainable = method.trainable(weights)
     meter = _Meter(position)
-    order = Order([len(e.ids) for e in data], policy.batch_size, seed)
-    steps = policy.epochs * order.batches_per_epoch
     labels = count_labels(data)
-    for step in range(position.step, steps):
-        batch = order.batch(step)
+    ask = Questions(
+        lambda rows: _loss_on(rows, forward, method, weights, labels, processes),
+        lambda: processes.agree(meter.seconds > 60 * policy.most_minutes),
+    )
+    step = position.step
+    while length.steps is None or step < length.steps:
+        batch = length.batch(step)
         rows = processes.own(batch)
         share = sum(labels[n] for n in rows) / sum(labels[n] for n in batch)
         rows = rows or batch[:1]  # then of no weight: it is another process's
@@ -107,34 +119,44 @@ def train(
         (gradient,) = torch.autograd.grad(total, weights.flat)
         gradient, loss, total = processes.sum(gradient, loss.detach(), total.detach())
 
-        _check_finite("loss", float(total), step, steps)
+        _check_finite("loss", float(total), step)
         if trainable is not None:
             gradient *= trainable
         norm = float(gradient.norm())
-        _check_finite("gradient", norm, step, steps)
+        _check_finite("gradient", norm, step)
         gradient *= min(1.0, policy.gradient_clip / max(norm, 1e-12))
-        adam.step(gradient, learning_rate(policy, step, steps), step + 1)
+        adam.step(gradient, length.rate(step), step + 1)
 
+        step += 1
         meter.add(float(loss), sum(len(data[n].ids) for n in batch))
+        length.after(step, float(loss), ask)
         if not processes.is_main:
             continue
         if on_progress is not None:
-            on_progress(meter.progress(step + 1, steps))
-        if checkpoints is not None and (step + 1) % policy.checkpoint_every == 0 and step + 1 < steps:
-            save_checkpoint(checkpoints, meter.position(position.fingerprint, step + 1), _state(weights, adam))
+            on_progress(meter.progress(step, length.steps, length.story()))
+        if checkpoints is not None and (step % policy.checkpoint_every == 0 or length.story()) and step != length.steps:
+            here = meter.position(position.fingerprint, step, length.state())
+            save_checkpoint(checkpoints, here, _state(weights, adam))
 
     expert = method.finish(weights.frozen())
     state = method.remember(forward, expert)
-    end = meter.position(position.fingerprint, steps)
-    return TrainingResult(expert, steps, end.tokens, end.seconds, meter.loss, state)
+    end = meter.position(position.fingerprint, step, {})
+    return TrainingResult(expert, step, end.tokens, end.seconds, meter.loss, state, length.record())
 
 
-def learning_rate(policy: TrainingPolicy, step: int, steps: int) -> float:
-    """Linear warm-up over the first share of steps, then half a cosine down to nearly zero at the last."""
-    warmup = math.ceil(policy.warmup_share * steps)
-    if step < warmup:
-        return policy.learning_rate * (step + 1) / warmup
-    return policy.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+@torch.no_grad()
+def _loss_on(
+    rows: Sequence[int], forward: Forward, method: Method, weights: FlatWeights, labels: list[int], processes: Processes
+) -> float:
+    """Mean loss per token of rows that are not trained on; each process reads its share."""
+    total = weights.flat.new_zeros(())
+    expert = method.around(weights.expert())
+    own = processes.own(sorted(rows, key=lambda n: len(forward.data[n].ids)))
+    for at in range(0, len(own), ROWS_AT_ONCE):
+        logits, output = forward.logits(own[at : at + ROWS_AT_ONCE], expert)
+        total += functional.cross_entropy(logits, output.labels, reduction="sum")
+    (total,) = processes.sum(total)
+    return float(total) / sum(labels[n] for n in rows)
 
 
 def _first_expert(base: Base, policy: TrainingPolicy, init_expert: Path | Expert | None, seed: int) -> Expert:
@@ -150,22 +172,29 @@ def _first_expert(base: Base, policy: TrainingPolicy, init_expert: Path | Expert
 
 
 def _fingerprint(
-    base: Base, data: list[Tokens], policy: TrainingPolicy, weights: FlatWeights, seed: int, method: Method
+    base: Base,
+    data: list[Tokens],
+    policy: TrainingPolicy,
+    weights: FlatWeights,
+    seed: int,
+    method: Method,
+    new: int | None,
 ) -> str:
     """Names everything that decides the outcome: a checkpoint of another training is not gone on from."""
     start = hashlib.sha256(weights.flat.detach().cpu().numpy().tobytes()).hexdigest()
     settings = policy.model_dump(mode="json")
-    return sha256_json([base.hash, settings, seed, [[e.ids, e.labels] for e in data], start, method.fingerprint()])
+    rows = [[e.ids, e.labels] for e in data]
+    return sha256_json([base.hash, settings, seed, rows, new, start, method.fingerprint()])
 
 
 def _state(weights: FlatWeights, adam: Adam) -> dict[str, torch.Tensor]:
     return {"weights": weights.flat.detach(), "mean": adam.mean, "square": adam.square}
 
 
-def _check_finite(what: str, value: float, step: int, steps: int) -> None:
+def _check_finite(what: str, value: float, step: int) -> None:
     if not math.isfinite(value):
         raise TrainingFailed(
-            f"The {what} was {value} at step {step + 1} of {steps}. Look for broken rows in the new data, or lower "
+            f"The {what} was {value} at step {step + 1}. Look for broken rows in the new data, or lower "
             "training.learning_rate in the policy."
         )
 
@@ -187,11 +216,16 @@ class _Meter:
         self._losses.append(loss)
         self._tokens += tokens
 
-    def progress(self, step: int, steps: int) -> Progress:
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        left = (steps - step) * seconds / (step - self._before.step)
-        return Progress(step, steps, self.loss, self._tokens / seconds, left)
+    @property
+    def seconds(self) -> float:
+        """Of all attempts."""
+        return self._before.seconds + time.monotonic() - self._started
 
-    def position(self, fingerprint: str, step: int) -> Position:
-        seconds = self._before.seconds + time.monotonic() - self._started
-        return Position(fingerprint, step, self._before.tokens + self._tokens, seconds, tuple(self._losses))
+    def progress(self, step: int, steps: int | None, told: str) -> Progress:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        left = None if steps is None else (steps - step) * seconds / (step - self._before.step)
+        return Progress(step, steps, self.loss, self._tokens / seconds, left, told)
+
+    def position(self, fingerprint: str, step: int, length: dict[str, Any]) -> Position:
+        tokens = self._before.tokens + self._tokens
+        return Position(fingerprint, step, tokens, self.seconds, tuple(self._losses), length)

@@ -42,6 +42,10 @@ class Processes:
         """
         return rows
 
+    def agree(self, seen: bool) -> bool:
+        """What the main process has seen; clocks differ. All of them must ask."""
+        return seen
+
     def check_same(self, what: str) -> None:
         """Raises InvalidInput where processes were given different trainings, which would wait for each other."""
 
@@ -75,6 +79,10 @@ class Launched(Processes):
             (everyones,) = self.sum(everyones)
         own = rows + (self.count - 1) * (rows - rows.detach())
         return torch.cat((everyones[:start], own, everyones[start + len(rows) :]))
+
+    def agree(self, seen: bool) -> bool:
+        (told,) = self.sum(torch.full((1,), float(seen and self.is_main), device=self._device))
+        return bool(told > 0)
 
     def check_same(self, what: str) -> None:
         named = int(hashlib.sha256(what.encode()).hexdigest()[:8], 16)

@@ -26,6 +26,7 @@ from clm.llm.runtime import Runtime
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import Json
 from clm.training.examples import Example, tokenise
+from clm.training.length import expected_steps
 from clm.training.loop import train
 from clm.training.routing import task_features
 
@@ -127,10 +128,10 @@ def _trial(
     policy: TrainingPolicy, all_rows: int, kept: list[Example], share: float
 ) -> tuple[list[Example], TrainingPolicy]:
     """Rows and policy of a trial that takes about `share` of the final training's steps, warm-up and all."""
-    steps = max(1, round(share * policy.epochs * math.ceil(all_rows / policy.batch_size)))
+    steps = max(1, round(share * expected_steps(policy, all_rows)))
     epochs = math.ceil(steps * policy.batch_size / len(kept))
     rows = min(len(kept), max(2, math.ceil(steps / epochs) * policy.batch_size))
-    return kept[:rows], policy.model_copy(update={"epochs": epochs})
+    return kept[:rows], policy.model_copy(update={"length": "epochs", "epochs": epochs})
 
 
 def _held_back_losses(

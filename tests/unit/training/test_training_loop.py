@@ -16,7 +16,8 @@ from clm.policies import TrainingPolicy
 from clm.training import loop, trunk
 from clm.training.checkpoints import load_checkpoint
 from clm.training.examples import Example, tokenise
-from clm.training.loop import Progress, learning_rate, train
+from clm.training.length import learning_rate
+from clm.training.loop import Progress, train
 from clm.training.order import batches_of_epoch
 from clm.training.trunk import Trunk
 from tiny import tiny_base
@@ -166,7 +167,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(base: Base, monkeypatch: 
         return healthy(self, hidden) * (math.nan if calls[0] == 3 else 1)
 
     monkeypatch.setattr(Decoder, "logits", broken)
-    with pytest.raises(TrainingFailed, match=r"loss was nan at step 3 of 12"):
+    with pytest.raises(TrainingFailed, match=r"loss was nan at step 3\."):
         train(base, EXAMPLES, POLICY)
 
 
