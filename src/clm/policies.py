@@ -29,15 +29,15 @@ class TrainingPolicy(Policy):
         Literal["auto", "epochs"], Field(description="auto: for as long as rows that are held back get better")
     ] = "auto"
     epochs: Annotated[int, Field(ge=1, le=100, description="passes over the mixture, where length is epochs")] = 3
-    least_steps: Annotated[int, Field(ge=1, le=100_000, description="auto: steps before it may end")] = 100
-    most_steps: Annotated[int, Field(ge=1, le=1_000_000, description="auto: steps, at most")] = 5000
+    least_steps: Annotated[int, Field(ge=2, le=100_000, description="auto: steps, at least")] = 120
+    most_steps: Annotated[int, Field(ge=2, le=1_000_000, description="auto: steps, at most")] = 5000
     most_minutes: Annotated[float, Field(gt=0, le=100_000, description="auto: by the clock, a net only")] = 240
     held_back: Annotated[float, Field(ge=0, le=0.5, description="auto: share of the new rows that is asked")] = 0.1
-    learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak; it warms up, and falls at the end")] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak; it warms up, and falls at the end")] = 1e-3
     warmup_share: Annotated[
         float, Field(ge=0, le=0.5, description="of the steps that warm up; auto: of least_steps")
     ] = 0.1
-    batch_size: Annotated[int, Field(ge=1, le=512, description="examples per step")] = 8
+    batch_size: Annotated[int, Field(ge=1, le=512, description="examples per step")] = 4
     max_tokens: Annotated[
         int,
         Field(ge=16, le=8192, description="longest example; longer lose the beginning of their prompt, never answer"),

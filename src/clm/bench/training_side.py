@@ -58,7 +58,7 @@ def _clm(
 
     def on_progress(progress: Progress) -> None:
         steps.append(progress.loss)
-        _tell(folder, progress.step / progress.steps)
+        _tell(folder, progress.step / (progress.steps or 1))  # of so many epochs, so the steps are known
 
     clock = _Clock()
     trained = train(base, examples, policy, init_expert=Path(job["first"]), on_progress=on_progress)

@@ -21,7 +21,7 @@ from clm.training.order import Order
 from clm.training.stopping import Ended, Look, decide, held_back, is_falling, told
 
 LOOK_STEPS = (10, 100)  # shortest and longest way between two looks; within them, one epoch
-FALL_SHARE = 0.3  # of the steps before, while the rate falls
+FALL_SHARE = 0.3  # of the steps before, while the rate falls; half of `least_steps` at least
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Questions:
 class Length(Protocol):
     """What the loop asks. `steps` is how many there will be, None while that is not decided."""
 
-    steps: int | None
-
+    @property
+    def steps(self) -> int | None: ...
     def batch(self, step: int) -> list[int]: ...
     def rate(self, step: int) -> float: ...
 
-    def after(self, step: int, loss: float, ask: Questions) -> None:
+    def after(self, step: int, loss: float, ask: Questions, /) -> None:
         """Told of each step that was taken, counted from 1."""
         ...
 
@@ -130,8 +130,9 @@ class Auto(_Looking):
         self._per_epoch = self._learning.batches_per_epoch
         shortest, longest = LOOK_STEPS
         self._every = min(longest, self._per_epoch * math.ceil(shortest / self._per_epoch))
+        self._least_fall = max(1, policy.least_steps // 2)
         # With the fall behind it, `most_steps` are not exceeded.
-        self._last = max(1, math.floor(policy.most_steps / (1 + FALL_SHARE)))
+        self._last = max(1, min(policy.most_steps - self._least_fall, math.floor(policy.most_steps / (1 + FALL_SHARE))))
         self._ended = Ended("", False)
         self._from = 0  # the step at which the rate begins to fall, once that is decided
         self._fall: tuple[list[int], Order] | None = None  # its rows, and their order
@@ -164,7 +165,7 @@ class Auto(_Looking):
             self._story += f" Enough: {ended.reason}. The learning rate falls to zero until step {self.steps}."
 
     def _end(self, step: int, ended: Ended) -> None:
-        fall = max(1, round(FALL_SHARE * step))
+        fall = min(max(self._least_fall, round(FALL_SHARE * step)), max(1, self._policy.most_steps - step))
         self.steps, self._from, self._ended = step + fall, step, ended
         rows = list(range(len(self._lengths)))
         room = fall * self._policy.batch_size
@@ -208,4 +209,4 @@ def expected_steps(policy: TrainingPolicy, rows: int) -> int:
     per_epoch = math.ceil(rows / policy.batch_size)
     if policy.length == "epochs":
         return policy.epochs * per_epoch
-    return min(policy.most_steps, max(round((1 + FALL_SHARE) * policy.least_steps), policy.epochs * per_epoch))
+    return min(policy.most_steps, max(policy.least_steps, policy.epochs * per_epoch))

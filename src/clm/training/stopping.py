@@ -20,7 +20,8 @@ from clm.training.examples import Example
 FEWEST_HELD_BACK, MOST_HELD_BACK = 10, 100  # rows
 PATIENCE_LOOKS, PATIENCE_STEPS = 3, 50  # so long without a gain before a loss no longer falls
 GAIN = 0.02  # a loss has fallen when it is lower than the best by this share
-KNOWN = 0.01  # natural log per token: an answer of ten tokens is given with a probability of 0.9
+KNOWN = 0.01  # natural log per token, of rows held back: an answer of ten tokens is given with a probability of 0.9
+NEARLY_KNOWN = 0.1  # of the rows that are trained on, mean since the last look: while the rate falls they become known
 MOST_TOLD = 60  # looks that a record keeps
 
 
@@ -60,8 +61,8 @@ def decide(looks: Sequence[Look], policy: TrainingPolicy, last: int, late: bool)
     """Whether to end at the last look; None: it goes on. `last`: the step at which it ends in any case."""
     look, losses = looks[-1], [each.deciding for each in looks]
     what = "the rows' own loss" if look.held_back is None else "held-back loss"
-    if look.step >= policy.least_steps:
-        if losses[-1] <= KNOWN:
+    if 2 * look.step >= policy.least_steps:  # the other half is for the fall of the rate
+        if losses[-1] <= (NEARLY_KNOWN if look.held_back is None else KNOWN):
             return Ended("the rows are known" if look.held_back is None else "the rows held back are known", False)
         best = _last_gain(losses)
         if len(looks) - 1 - best >= PATIENCE_LOOKS and look.step - looks[best].step >= PATIENCE_STEPS:

@@ -12,11 +12,11 @@ from clm.policies import TrainingPolicy
 from clm.training.examples import Example
 from clm.training.length import Auto, Questions, expected_steps
 from clm.training.loop import Progress, TrainingResult, train
-from clm.training.stopping import KNOWN, Look, decide, held_back
+from clm.training.stopping import KNOWN, NEARLY_KNOWN, Look, decide, held_back
 from tiny import tiny_base
 
 COLOURS = ("red", "green", "blue", "grey")
-POLICY = TrainingPolicy(rank=4, alpha=8, learning_rate=0.01, batch_size=4, least_steps=20, checkpoint_every=7)
+POLICY = TrainingPolicy(rank=4, alpha=8, learning_rate=0.01, batch_size=4, least_steps=40, checkpoint_every=7)
 
 
 def rows(count: int, answers: int = 4) -> list[Example]:
@@ -50,7 +50,7 @@ def test_it_goes_on_while_the_loss_falls_and_ends_when_it_does_not() -> None:
 
 def test_what_is_known_is_not_learned_on_but_never_before_the_least_steps() -> None:
     assert (ended := decide(looks(1.0, KNOWN), POLICY, 1000, late=False)) is not None and "known" in ended.reason
-    longer = POLICY.model_copy(update={"least_steps": 41})
+    longer = POLICY.model_copy(update={"least_steps": 82})
     assert decide(looks(1.0, KNOWN), longer, 1000, late=False) is None
 
 
@@ -77,7 +77,7 @@ def test_few_rows_are_trained_until_they_are_known(base: Base) -> None:
     made = train(base, rows(16), POLICY)
     told = made.length
     assert told["rule"] == "known" and told["held_back_rows"] == 0 and "the rows are known after" in told["stopped"]
-    assert made.final_loss < KNOWN and told["looks"][-1][1] <= KNOWN < told["looks"][0][1]
+    assert made.final_loss < KNOWN and told["looks"][-1][1] <= NEARLY_KNOWN < told["looks"][0][1]
     assert POLICY.least_steps <= made.steps < 200
 
 
@@ -87,12 +87,12 @@ def test_many_rows_are_trained_until_held_back_rows_no_longer_gain(base: Base, w
     assert made.length == whole.length and made.length["rule"] == "held back" and made.length["held_back_rows"] == 12
     assert "after" in made.length["stopped"] and all(look[2] is not None for look in made.length["looks"])
     last = made.length["looks"][-1][0]
-    assert last < made.steps == round(1.3 * last)  # the fall of the rate
+    assert last < made.steps == last + max(20, round(0.3 * last))  # the fall of the rate
     assert told[last - 2].steps is None and told[-1].steps == told[-1].step == made.steps
     assert "on rows held back" in told[last - 1].told and "falls to zero" in told[last - 1].told
 
 
-@pytest.mark.parametrize("steps", [20, 100])
+@pytest.mark.parametrize("steps", [40, 200])
 def test_rows_are_held_back_until_the_rate_falls_and_then_learned_first(steps: int) -> None:
     held = held_back(MANY, 0.1, seed=3)
     length = Auto(POLICY.model_copy(update={"least_steps": steps}), [9] * 120, held, seed=3)
@@ -104,7 +104,7 @@ def test_rows_are_held_back_until_the_rate_falls_and_then_learned_first(steps: i
         length.after(len(rates), 1.0, Questions(lambda rows: 0.001 if rows == held else 9.0, lambda: False))
     peak = POLICY.learning_rate
     assert not learned[0] & set(held) and set(held) <= learned[1]
-    assert rates.count(peak) >= steps - 10 and max(rates) == peak
+    assert rates.count(peak) >= steps // 2 - 20 and max(rates) == peak
     assert rates[0] < peak and 0 < rates[-1] < peak / 5 and sorted(rates[-5:], reverse=True) == rates[-5:]
 
 
@@ -140,8 +140,8 @@ def whole(base: Base) -> TrainingResult:
 
 
 def test_it_never_takes_more_steps_than_the_policy_allows(base: Base) -> None:
-    made = train(base, MANY, POLICY.model_copy(update={"most_steps": 26}))
-    assert made.steps <= 26 and "most_steps = 26 were reached" in made.length["stopped"]
+    made = train(base, MANY, POLICY.model_copy(update={"most_steps": 42}))
+    assert made.steps == 42 and "most_steps = 42 were reached" in made.length["stopped"]
     hurried = train(base, MANY, POLICY.model_copy(update={"most_minutes": 1e-9}))
     assert "most_minutes" in hurried.length["stopped"] and hurried.steps < 60
 
@@ -164,7 +164,7 @@ def test_a_training_of_epochs_tells_that_and_whether_its_loss_still_fell(base: B
 
 def test_steps_are_expected_for_what_is_planned_by_them() -> None:
     assert expected_steps(POLICY.model_copy(update={"length": "epochs", "epochs": 2}), 120) == 60
-    assert expected_steps(POLICY, 8) == 26  # the least, and the fall
+    assert expected_steps(POLICY, 8) == 40
     assert expected_steps(POLICY.model_copy(update={"most_steps": 50}), 10_000) == 50
 
 
