@@ -1242,12 +1242,17 @@ export interface components {
             /**
              * @default {
              *       "alpha": 32,
-             *       "batch_size": 8,
+             *       "batch_size": 4,
              *       "checkpoint_every": 20,
              *       "epochs": 3,
              *       "gradient_clip": 1,
-             *       "learning_rate": 0.0005,
+             *       "held_back": 0.1,
+             *       "learning_rate": 0.001,
+             *       "least_steps": 120,
+             *       "length": "auto",
              *       "max_tokens": 512,
+             *       "most_minutes": 240,
+             *       "most_steps": 5000,
              *       "rank": 16,
              *       "replay_share": 0.5,
              *       "seed": 17,
@@ -2038,7 +2043,7 @@ export interface components {
             /**
              * Batch Size
              * @description examples per step
-             * @default 8
+             * @default 4
              */
             batch_size: number;
             /**
@@ -2049,7 +2054,7 @@ export interface components {
             checkpoint_every: number;
             /**
              * Epochs
-             * @description passes over the mixture
+             * @description passes over the mixture, where length is epochs
              * @default 3
              */
             epochs: number;
@@ -2060,17 +2065,48 @@ export interface components {
              */
             gradient_clip: number;
             /**
+             * Held Back
+             * @description auto: share of the new rows that is asked
+             * @default 0.1
+             */
+            held_back: number;
+            /**
              * Learning Rate
-             * @description peak, linear warm-up then cosine
-             * @default 0.0005
+             * @description peak; it warms up, and falls at the end
+             * @default 0.001
              */
             learning_rate: number;
+            /**
+             * Least Steps
+             * @description auto: steps, at least
+             * @default 120
+             */
+            least_steps: number;
+            /**
+             * Length
+             * @description auto: for as long as rows that are held back get better
+             * @default auto
+             * @enum {string}
+             */
+            length: "auto" | "epochs";
             /**
              * Max Tokens
              * @description longest example; longer lose the beginning of their prompt, never answer
              * @default 512
              */
             max_tokens: number;
+            /**
+             * Most Minutes
+             * @description auto: by the clock, a net only
+             * @default 240
+             */
+            most_minutes: number;
+            /**
+             * Most Steps
+             * @description auto: steps, at most
+             * @default 5000
+             */
+            most_steps: number;
             /**
              * Rank
              * @description LoRA rank
@@ -2107,7 +2143,7 @@ export interface components {
             trunk_layers?: number | null;
             /**
              * Warmup Share
-             * @description share of steps that warm up
+             * @description of the steps that warm up; auto: of least_steps
              * @default 0.1
              */
             warmup_share: number;
