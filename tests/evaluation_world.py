@@ -77,8 +77,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         task: runtime.features([routing_ids(base.tokenizer, shape, content) for shape, content in suite(task)])
         for task in TASKS
     }
-    general = np.random.default_rng(0).normal(0, 50, (8, 2 * base.hidden_size)).astype(np.float32)
-    router = Stored(*save_router(fit_router(features, general, seed=1), root / "routers"))
+    general = np.random.default_rng(0).normal(0, 50, (8, base.hidden_size)).astype(np.float32)
+    made = fit_router(features, general, seed=1, point=base.reading)
+    router = Stored(*save_router(made, root / "routers"))
     return World(root, root / "base", base.hash, experts, router)
 
 

@@ -1,5 +1,6 @@
 """A home whose model serves several experts without any training: each says something of its own, at random."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,13 +8,13 @@ import torch
 from clm.deployment.tables import Deployment
 from clm.llm.base import load_base
 from clm.llm.experts import new_expert, save_expert
-from clm.llm.router import save_features, save_router
+from clm.llm.router import Seen, save_features, save_router
 from clm.policies import GenerationPolicy
 from clm.records import Release
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
 from clm.training.examples import Example
-from clm.training.routing import fit, task_features
+from clm.training.routing import fit, see
 from cycle_home import MODEL, TEST, Home
 
 
@@ -25,6 +26,7 @@ def serve_experts(home: Home, rows: dict[str, list[dict[str, str]]]) -> Release:
     base_path = paths.bases / first.composition.base_hash
     base = load_base(base_path, threads=1)
     experts: dict[str, Path] = {}
+    seen: dict[str, Seen] = {}
     features: dict[str, Path] = {}
     for seed, (task, examples) in enumerate(rows.items(), 1):
         expert = new_expert(base, base.trunk_layers, rank=4, alpha=8, seed=seed)
@@ -32,8 +34,9 @@ def serve_experts(home: Home, rows: dict[str, list[dict[str, str]]]) -> Release:
         for _, second in expert.weights.values():
             second.normal_(0, 0.5, generator=random)
         experts[task] = save_expert(expert, base.hash, paths.experts)[1]
-        made = task_features(base, [Example(f"rec_{n}", "completion", dict(row)) for n, row in enumerate(examples)])
-        features[task] = save_features(made, paths.features)[1]
+        shown = [Example(f"rec_{n}", "completion", dict(row)) for n, row in enumerate(examples)]
+        seen[task] = replace(see(base, shown, base.reading), answers=None)
+        features[task] = save_features(seen[task], paths.features)[1]
     spec = bundles.BundleSpec(
         model=MODEL,
         base_reference=first.manifest["base"]["reference"],
@@ -41,7 +44,7 @@ def serve_experts(home: Home, rows: dict[str, list[dict[str, str]]]) -> Release:
         base_path=base_path,
         experts=experts,
         features=features,
-        router=save_router(fit(base, {}, features, seed=17), paths.routers)[1],
+        router=save_router(fit(base, seen, seed=17), paths.routers)[1],
         generation=GenerationPolicy(max_new_tokens=8).model_dump(mode="json"),
         lineage={"task": next(iter(rows)), "parent": first.release_id},
         expert_lineage={

@@ -23,7 +23,7 @@ from clm.deployment.routes import project_routes
 from clm.llm.base import Base, import_base, load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.prompts import chat_ids
-from clm.llm.router import fit_router, load_router, save_features, save_router
+from clm.llm.router import Seen, fit_router, load_router, save_features, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import GenerationPolicy, ModelPolicy, RolloutPolicy
 from clm.records import BASE, Composition, Release, TrafficWindow
@@ -93,9 +93,12 @@ def make_home(home: Path, count: int = 2) -> ServingHome:
     runtime = Runtime(base)
     ids = {t: [chat_ids(base.tokenizer, [{"role": "user", "content": p}]) for p in PROMPTS[t]] for t in PROMPTS}
     features = {task: runtime.features(rows) for task, rows in ids.items()}
-    general = np.random.default_rng(0).standard_normal((40, 2 * base.hidden_size)).astype(np.float32) * 9
-    router = save_router(fit_router(features, general, 0), settings.paths.routers)[1]
-    kept = {task: save_features(rows, settings.paths.features)[1] for task, rows in features.items()}
+    general = np.random.default_rng(0).standard_normal((40, base.hidden_size)).astype(np.float32) * 9
+    router = save_router(fit_router(features, general, 0, point=base.reading), settings.paths.routers)[1]
+    kept = {
+        task: save_features(Seen(rows, None, base.reading), settings.paths.features)[1]
+        for task, rows in features.items()
+    }
     releases: dict[str, Release] = {}
     for number in range(1, count + 1):
         spec = BundleSpec(

@@ -160,7 +160,8 @@ class Cell:
             self._general = general_features(self._base)
         seen = {name: self._features_of(name) for name in self._names[: last + 1]}
         answers = {task.name: answer_numbers([row["completion"] for row in task.train]) for task in self._tasks}
-        return fit_router(seen, self._general, self._policy.seed if self._policy else 0, answers=answers)
+        seed = self._policy.seed if self._policy else 0
+        return fit_router(seen, self._general, seed, answers=answers, point=self._base.reading)
 
     def _read(self, prompts: Sequence[str]) -> Features:
         ids = [chat_ids(self._base.tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]

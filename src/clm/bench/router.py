@@ -24,6 +24,7 @@ from clm.llm.base import Base, load_base
 from clm.llm.batches import group_by_length, pack
 from clm.llm.discriminant import Features
 from clm.llm.general_prompts import GENERAL_PROMPTS
+from clm.llm.points import Point
 from clm.llm.prompts import chat_ids
 from clm.llm.router import Answers, answer_numbers, fit_router
 from clm.records import BASE
@@ -37,7 +38,7 @@ States = dict[int, Features]  # by layer, [prompts, mean and last: 2 * hidden]
 def run(options: RouterOptions, progress: Progress) -> dict[str, Any]:
     with TemporaryDirectory() as temporary:
         base = load_base(base_folder(options.base, Path(temporary)), options.threads)
-    layers = sorted({*options.layers, base.trunk_layers})
+    layers = sorted({*options.layers, base.reading.layer})
     if layers[-1] > base.layers:
         raise InvalidInput(f"--layers names layer {layers[-1]}; this base has {base.layers}.")
     tasks = load_sequence(options.data, options.sequence, options.train, options.test, options.seed, options.dev)
@@ -48,7 +49,7 @@ def run(options: RouterOptions, progress: Progress) -> dict[str, Any]:
         states[name] = read_states(base, prompts, layers)
         progress.show(0.8 * number / len(pools), f"{name} read")
     answers = {task.name: answer_numbers([row["completion"] for row in task.train]) for task in tasks}
-    variants = _variants(layers, base.trunk_layers, options)
+    variants = _variants(layers, base.reading, options)
     results: list[dict[str, Any]] = []
     for number, variant in enumerate(variants, start=1):
         results.append(_measure(variant, states, answers, options.seed))
@@ -86,16 +87,17 @@ def _pools(tasks: Sequence[BenchTask]) -> dict[str, Sequence[str]]:
     return pools
 
 
-def _variants(layers: Sequence[int], trunk: int, options: RouterOptions) -> list[dict[str, Any]]:
+def _variants(layers: Sequence[int], reading: Point, options: RouterOptions) -> list[dict[str, Any]]:
     """One thing is changed at a time, but for layer and pooling, which are crossed."""
-    now: dict[str, Any] = {"layers": [trunk], "pooling": "mean+last", "classes": "answers", "shrinkage": None,
-                           "rows": None}  # fmt: skip
+    now: dict[str, Any] = {"layers": [reading.layer], "pooling": reading.pooling, "classes": "answers",
+                           "shrinkage": None, "rows": None}  # fmt: skip
     return [
         {"variant": "as built in", **now},
         {"variant": "classes", **now, "classes": "tasks"},
         *({"variant": "states", **now, "layers": [layer], "pooling": pooling}
           for layer in layers for pooling in POOLINGS),
-        *({"variant": "two layers", **now, "layers": [layer, trunk]} for layer in layers if layer != trunk),
+        *({"variant": "two layers", **now, "layers": [layer, reading.layer]}
+          for layer in layers if layer != reading.layer),
         *({"variant": "shrinkage", **now, "shrinkage": shrinkage} for shrinkage in SHRINKAGES),
         *({"variant": "rows", **now, "rows": rows} for rows in options.amounts if rows < options.train),
     ]  # fmt: skip

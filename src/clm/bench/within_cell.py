@@ -20,7 +20,7 @@ from clm.llm.base import load_base
 from clm.llm.discriminant import Features
 from clm.llm.experts import load_expert, save_expert
 from clm.llm.prompts import prompt_ids
-from clm.llm.router import save_features
+from clm.llm.router import Seen, save_features
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import PartsPolicy, TrainingPolicy
 from clm.store import memory
@@ -29,7 +29,7 @@ from clm.training.learning import learn
 from clm.training.loop import Progress
 from clm.training.part_choice import choose_part
 from clm.training.parts import Choice, Known, seen_after
-from clm.training.routing import Seen, fit, task_features
+from clm.training.routing import fit, load_seen, task_features
 from clm.training.strategies.hooks import Lesson
 
 TASK = "task"
@@ -86,7 +86,7 @@ class Cell:
         self._experts[choice.part] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
         if seen is not None:
             self._features = {name: kept for name, kept in self._features.items() if name not in choice.merged}
-            made = save_features(seen.features, self._folder / "features", seen.answers)
+            made = save_features(seen, self._folder / "features")
             self._features[choice.part] = made[0]
         self._remember(number)
         seconds = time.monotonic() - started
@@ -116,8 +116,8 @@ class Cell:
         return choose_part(self._base, TASK, new, self._memory, known, self._policy, self._parts)
 
     def _seen(self) -> dict[str, Seen]:
-        return {name: Seen.load(self._folder / "features" / f"{made}.safetensors")
-                for name, made in self._features.items()}  # fmt: skip
+        return load_seen({name: self._folder / "features" / f"{made}.safetensors"
+                          for name, made in self._features.items()})  # fmt: skip
 
     def _rows(self, number: int) -> list[Example]:
         return [Example(f"{number} {n}", "completion", dict(row))
@@ -133,7 +133,7 @@ class Cell:
 
     def _scores(self, upto: int) -> list[float]:
         """Mean exact match of greedy answers per delivery, routed where there is a router."""
-        router = fit(self._base, self._seen(), {}, self._policy.seed, self._policy.strategies) if self._grows else None
+        router = fit(self._base, self._seen(), self._policy.seed, self._policy.strategies) if self._grows else None
         scores: list[float] = []
         for number, task in enumerate(self._deliveries[:upto]):
             adapters: Sequence[str | None] = [self._experts[TASK]] * len(task.test)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import clm
 from clm.core.hashing import sha256_json
+from clm.llm.points import Point
 from clm.records import BASE
 
 Features = NDArray[np.float32]  # one prompt's, see clm.llm.router
@@ -33,6 +34,11 @@ def answer_key(expert_hash: str | None, prompt_hash: str, max_new_tokens: int) -
 
 def likelihood_key(expert_hash: str | None, content_hash: str) -> str:
     return sha256_json([expert_hash or BASE, content_hash])
+
+
+def features_key(point: Point | None, prompt_hash: str) -> str:
+    """`point`: where the router reads that asks; None: a router from before there was a choice."""
+    return prompt_hash if point is None else sha256_json([prompt_hash, point.plain()])
 
 
 class AnswerStore:
@@ -65,8 +71,8 @@ class AnswerStore:
     def save_likelihoods(self, likelihoods: Mapping[str, float]) -> None:
         self._save("INSERT OR IGNORE INTO likelihoods VALUES (?, ?)", likelihoods)
 
-    def features(self, prompt_hashes: Iterable[str]) -> dict[str, Features]:
-        found = self._find("SELECT key, vector FROM features", prompt_hashes)
+    def features(self, keys: Iterable[str]) -> dict[str, Features]:
+        found = self._find("SELECT key, vector FROM features", keys)
         return {key: np.frombuffer(vector, np.float32) for key, vector in found.items()}
 
     def save_features(self, features: Mapping[str, Features]) -> None:

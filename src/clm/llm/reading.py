@@ -1,7 +1,8 @@
-"""Prompts as the untouched base reads them, up to the trunk's top: there the router decides, and from there any expert
-that leaves the trunk alone can go on. So a prompt runs through the trunk once, not once to route and once to answer."""
+"""Prompts as the untouched base reads them, up to the trunk's top: on the way there the router gets its features, and
+from there any expert that leaves the trunk alone can go on. So a prompt runs through the trunk once, not once to route
+and once to answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from clm.llm.base import Base
 from clm.llm.batches import Packed, group_by_length, pack
 from clm.llm.decoder import KeyValues
+from clm.llm.points import Point
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,17 @@ class Top:
 @dataclass(frozen=True)
 class Reading:
     prompt_ids: Sequence[int]
-    features: NDArray[np.float32]  # [2 * hidden]: mean and last-token state
+    features: Mapping[Point, NDArray[np.float32]]  # [point's width] each
     top: Top | None  # None: read for the router only
 
 
-def read(base: Base, prompts: Sequence[Sequence[int]], max_rows: int, max_tokens: int, keep: bool) -> list[Reading]:
-    """Readings in the order of the prompts, `max_tokens` at once. `keep`: with their tops, as far as `max_tokens` of
-    all prompts go."""
+def read(
+    base: Base, prompts: Sequence[Sequence[int]], points: Sequence[Point], max_rows: int, max_tokens: int, keep: bool
+) -> list[Reading]:
+    """Readings in the order of the prompts, `max_tokens` at once, with the features of all `points`.
+
+    `keep`: with their tops, as far as `max_tokens` of all prompts go.
+    """
     found: dict[int, Reading] = {}
     room = max_tokens if keep else 0
     for group in group_by_length([len(ids) for ids in prompts], max_rows, max_tokens):
@@ -41,11 +47,33 @@ def read(base: Base, prompts: Sequence[Sequence[int]], max_rows: int, max_tokens
         room -= len(group) * longest
         cache = base.model.new_cache(len(group), longest, base.trunk_layers) if room >= 0 else None
         packed = pack([prompts[n] for n in group], device=base.model.device)
-        hidden = base.model.forward(base.model.embed(packed.ids), packed.layout, 0, base.trunk_layers, cache=cache)
-        features = _features(packed, hidden)
+        features, hidden = _up(base, packed, points, cache)
         for row, n in enumerate(group):
-            found[n] = Reading(prompts[n], features[row], _top(packed, hidden, cache, row, len(prompts[n])))
+            mine = {point: values[row] for point, values in features.items()}
+            found[n] = Reading(prompts[n], mine, _top(packed, hidden, cache, row, len(prompts[n])))
     return [found[n] for n in range(len(prompts))]
+
+
+def _up(
+    base: Base, packed: Packed, points: Sequence[Point], cache: KeyValues | None
+) -> tuple[dict[Point, NDArray[np.float32]], Tensor]:
+    """Features at each point, `[rows, width]`, and, for a cache, the states at the trunk's top `[tokens, hidden]`.
+
+    No layer runs twice, and none above the highest that is asked for.
+    """
+    hidden, done = base.model.embed(packed.ids), 0
+    top = hidden
+    features: dict[Point, NDArray[np.float32]] = {}
+    for layer in sorted({point.layer for point in points} | ({base.trunk_layers} if cache is not None else set())):
+        # Only the trunk's keys are kept: what lies above is the expert's.
+        hidden = base.model.forward(
+            hidden, packed.layout, done, layer, cache=cache if done < base.trunk_layers else None
+        )
+        done = layer
+        if layer == base.trunk_layers:
+            top = hidden
+        features |= {point: _pooled(packed, hidden, point) for point in points if point.layer == layer}
+    return features, top
 
 
 def go_on(packed: Packed, tops: Sequence[Top], cache: KeyValues) -> Tensor:
@@ -59,12 +87,13 @@ def go_on(packed: Packed, tops: Sequence[Top], cache: KeyValues) -> Tensor:
     return torch.cat((tops[0].hidden[:prefix], own.flatten(0, 1)))
 
 
-def _features(packed: Packed, hidden: Tensor) -> NDArray[np.float32]:
-    """`[rows, 2 * hidden]`."""
+def _pooled(packed: Packed, hidden: Tensor, point: Point) -> NDArray[np.float32]:
+    """`[rows, width]`."""
     prefix, own = packed.split(hidden.float())
     inside = packed.inside()[..., None]
     mean = (prefix.sum(0) + (own * inside).sum(1)) / packed.lengths[:, None]
-    return torch.cat((mean, packed.last(own)), 1).cpu().numpy()
+    pooled = {"mean": mean, "last": packed.last(own)}
+    return torch.cat([pooled[part] for part in point.pooling.split("+")], 1).cpu().numpy()
 
 
 def _top(packed: Packed, hidden: Tensor, cache: KeyValues | None, row: int, length: int) -> Top | None:

@@ -1,6 +1,6 @@
 """Which expert answers a prompt: a linear discriminant over frozen-base states, with *none of these* as an answer.
 
-Needs no torch. Features are the mean and the last-token state at the trunk's top, `[n, 2 * hidden]`, see
+Needs no torch. Features are states of the base, pooled over the prompt at the router's reading point, `[n, width]`, see
 `Runtime.features`. The discriminant's classes are the tasks and, as one more, the bundled general requests; where the
 answers of a task repeat, each of them is a class of its own, for a task such as "77 intents" lies in many places
 (mixture discriminant analysis, Hastie & Tibshirani 1996, with the answers as the parts). Classes share one covariance
@@ -10,6 +10,7 @@ distance to their task as a whole (Lee et al. 2018, arXiv:1807.03888), measured 
 """
 
 import hashlib
+import json
 import re
 import shutil
 import tempfile
@@ -20,13 +21,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from clm.core.files import adopt_folder, read_json, write_bytes, write_json
-from clm.core.hashing import sha256_file, sha256_folder
+from clm.core.hashing import canonical_json, sha256_file, sha256_folder
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
 from clm.llm.discriminant import Array, Features, Metric, fit_metric
 from clm.llm.model_files import check_safetensors
+from clm.llm.points import Point
 from clm.records import BASE
 
 Answers = NDArray[np.int64]  # of a task's rows: equal answers have equal numbers
@@ -47,6 +50,7 @@ class Router:
     classes: tuple[int, ...]  # of the discriminant, per task
     experts: int = 1  # mixed per prompt
     sharpness: float = 10.0  # of the mixture
+    point: Point | None = None  # where its features are read; None: `Base.old_reading`
 
     def route(self, features: Features) -> list[str]:
         """Per row the task whose expert answers, or BASE. Rows that are not finite go to BASE."""
@@ -99,10 +103,12 @@ def fit_router(
     seed: int,
     shrinkage: float | None = None,
     answers: Mapping[str, Answers | None] | None = None,
+    point: Point | None = None,
 ) -> Router:
     """Fits on `[n, features]` per task; `general` are features of prompts that no task is about.
 
-    `answers`, `[n]` per task, say which of its rows have the same answer. `shrinkage` in [0, 1] of the covariance;
+    `answers`, `[n]` per task, say which of its rows have the same answer; `point` says where all features were read
+    (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance;
     None: as Ledoit and Wolf estimate it. Deterministic in its inputs. Raises InvalidInput for no task, an empty one,
     differing widths or values not finite.
     """
@@ -116,7 +122,7 @@ def fit_router(
     parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
     classes = [one for part in parts for one in part]
     discriminant = fit_metric([*classes, np.asarray(general, np.float64)], shrinkage)
-    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64), tuple(map(len, parts)))
+    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64), tuple(map(len, parts)), point=point)
 
 
 def _by_answer(rows: Array, answers: Answers | None) -> list[Array]:
@@ -175,7 +181,8 @@ def save_router(router: Router, routers: Path) -> tuple[str, Path]:
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
         mixed = {"experts": router.experts, "sharpness": router.sharpness} if router.experts > 1 else {}
-        write_json(temporary / "router.json", {"tasks": router.tasks, "classes": router.classes, **mixed})
+        read_at = {"point": router.point.plain()} if router.point else {}
+        write_json(temporary / "router.json", {"tasks": router.tasks, "classes": router.classes, **mixed, **read_at})
         temporary.chmod(0o755)
         router_hash = sha256_folder(temporary)
         return router_hash, adopt_folder(temporary, routers / router_hash)
@@ -197,36 +204,50 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         tasks = tuple(described["tasks"])
         experts, sharpness = int(described.get("experts", 1)), float(described.get("sharpness", 10.0))
         classes = tuple(map(int, described.get("classes", [1] * len(tasks))))
+        point = Point.read(described["point"]) if "point" in described else None
         if len(classes) != len(tasks) or min(classes) < 1 or sum(classes) + 1 != len(metrics["discriminant"].centres):
             raise ValueError("its classes are not those of its discriminant")
         return Router(tasks, thresholds=arrays["thresholds"], classes=classes, experts=experts, sharpness=sharpness,
-                      **metrics)  # fmt: skip
+                      point=point, **metrics)  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 
 
-def save_features(features: Features, folder: Path, answers: Answers | None = None) -> tuple[str, Path]:
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a task's prompts."""
+
+    features: Features  # [n, width]
+    answers: Answers | None  # [n]: equal answers have equal numbers; None: not kept
+    point: Point | None  # where the features were read; None: `Base.old_reading`
+
+
+def save_features(seen: Seen, folder: Path) -> tuple[str, Path]:
     """Writes a task's features to `folder/<hash>.safetensors`, so that routers can be fitted again without old data."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, NDArray[Any]] = {"features": np.ascontiguousarray(features, np.float32)}
-    if answers is not None:
-        arrays["answers"] = np.ascontiguousarray(answers, np.int64)
+    arrays: dict[str, NDArray[Any]] = {"features": np.ascontiguousarray(seen.features, np.float32)}
+    if seen.answers is not None:
+        arrays["answers"] = np.ascontiguousarray(seen.answers, np.int64)
+    told = {"point": canonical_json(seen.point.plain())} if seen.point else None
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary) / "features.safetensors"
-        save_file(arrays, file)
+        save_file(arrays, file, told)
         features_hash = sha256_file(file)
         write_bytes(folder / f"{features_hash}.safetensors", file.read_bytes())
     return features_hash, folder / f"{features_hash}.safetensors"
 
 
-def load_features(file: Path) -> tuple[Features, Answers | None]:
-    """Features, and which rows have the same answer, where that was kept.
-
-    Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours.
-    """
+def load_features(file: Path) -> Seen:
+    """Raises TamperedArtifact where a file named by its hash was changed, UnsafeModel where it is not one of ours."""
     if re.fullmatch(r"[0-9a-f]{64}", file.stem) and sha256_file(file) != file.stem:
         raise TamperedArtifact(f"The router features {file.stem[:12]} were changed on disk and are not used.")
     if "features" not in check_safetensors(file):
         raise UnsafeModel(f"{file.name} holds no router features.")
     kept = load_file(file)
-    return kept["features"], kept.get("answers")
+    with safe_open(file, "np") as opened:
+        told = opened.metadata() or {}
+    try:
+        point = Point.read(json.loads(told["point"])) if "point" in told else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnsafeModel(f"{file.name} does not say where its features were read: {error}.") from error
+    return Seen(kept["features"], kept.get("answers"), point)

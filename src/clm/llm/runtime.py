@@ -20,6 +20,7 @@ from clm.llm.decoder import Adapters, Expert, KeyValues
 from clm.llm.experts import load_expert
 from clm.llm.mixing import Mixtures
 from clm.llm.mixtures import parts_of
+from clm.llm.points import Point
 from clm.llm.prompts import IGNORED
 from clm.llm.reading import Reading, Top, go_on, read
 from clm.llm.sampling import choose
@@ -88,17 +89,23 @@ class Runtime:
         self._mixtures.forget(expert_hash)
 
     @torch.inference_mode()
-    def features(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Router features, `[n, 2 * hidden]`: mean and last-token state at the trunk's top, of the base alone."""
+    def features(self, prompts: Sequence[Sequence[int]], point: Point | None = None) -> NDArray[np.float32]:
+        """What a router that reads at `point` sees of the prompts, `[n, point's width]`: states of the base alone.
+
+        None: where new routers read (`Base.reading`).
+        """
         _check_prompts(prompts, self.base)
-        readings = read(self.base, prompts, MAX_ROWS, MAX_BATCH_TOKENS, keep=False)
-        return np.array([r.features for r in readings], np.float32).reshape(-1, 2 * self.base.hidden_size)
+        point = point or self.base.reading
+        readings = read(self.base, prompts, [point], MAX_ROWS, MAX_BATCH_TOKENS, keep=False)
+        width = point.width(self.base.hidden_size)
+        return np.array([r.features[point] for r in readings], np.float32).reshape(-1, width)
 
     @torch.inference_mode()
-    def read(self, prompts: Sequence[Sequence[int]]) -> list[Reading]:
-        """The prompts' router features, and what `generate` needs to go on from there."""
+    def read(self, prompts: Sequence[Sequence[int]], points: Sequence[Point] = ()) -> list[Reading]:
+        """The prompts' features for routers that read at `points`, and what `generate` needs to go on from there."""
         _check_prompts(prompts, self.base)
-        return read(self.base, prompts, MAX_ROWS, MAX_BATCH_TOKENS, keep=True)
+        points = points or [self.base.reading]
+        return read(self.base, prompts, points, MAX_ROWS, MAX_BATCH_TOKENS, keep=True)
 
     @torch.inference_mode()
     def log_likelihood(

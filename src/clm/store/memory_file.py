@@ -69,7 +69,7 @@ def make_memory(
     rows = remembered(records, mixture.task, ids, held_out_prompts, held=())
     now = _read(described) if described else Kept((), {}, {})
     losses = (before.losses if before else {}) | now.losses
-    features = (before.features if before else {}) | now.features
+    features = _alike(before.features if before else {}, now.features) | now.features
     most, most_bytes = int(policy.rows * budget), int(policy.megabytes * MEGABYTE * budget)
     kept = _choose(policy.policy, rows, losses, features, most, most_bytes, seed)
     needs = memory.by_name(policy.policy).needs
@@ -88,6 +88,12 @@ def make_memory(
     write_bytes(_file(folder, name), content)
     used = sum(as_rows(kept).sizes)
     return Memory(name, policy.policy, len(kept), used, most_rows=most, most_bytes=most_bytes)
+
+
+def _alike(before: Scores, now: Scores) -> Scores:
+    """Features that can be compared with those measured now: others were read elsewhere in the base."""
+    width = next((len(values) for values in now.values()), None)
+    return {row: values for row, values in before.items() if width in (None, len(values))}
 
 
 def _choose(

@@ -49,7 +49,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     from clm.llm.experts import load_expert, save_expert
     from clm.llm.router import save_features, save_router
     from clm.training.learning import learn
-    from clm.training.routing import Seen, fit, task_answers, task_features, together
+    from clm.training.routing import fit, load_seen, point_of, see, together
     from clm.training.states import load_state, save_state
     from clm.training.strategies.hooks import Lesson
     from clm.training.transfer import start_of_job
@@ -62,9 +62,10 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     new, memory = read_mixture(job.mixture)
     examples = [*new, *memory.get(job.task, ())]  # of this task
     chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
-    seen = Seen(task_features(base, chosen), task_answers(chosen))
+    kept = load_seen({**job.other_features, **({job.task: job.own_features} if job.own_features else {})})
+    seen = see(base, chosen, point_of(base, kept))
     if job.own_features:  # its older prompts still come, though few of them are replayed
-        seen = together(Seen.load(job.own_features), seen, ROUTER_ROWS, policy.seed)
+        seen = together(kept[job.task], seen, ROUTER_ROWS, policy.seed)
     start = start_of_job(job, folder, base, examples, seen.features)
     replayed = sum(map(len, memory.values()))
     report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
@@ -78,11 +79,10 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     expert = Stored(*save_expert(trained.expert, base.hash, job.artifacts.experts))
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", report)
     report.say("Fitting the router")
-    others = {task: path for task, path in job.other_features.items() if task != job.task}
-    router = fit(base, {job.task: seen}, others, policy.seed, policy.strategies)
+    router = fit(base, {**kept, job.task: seen}, policy.seed, policy.strategies)
     result = TrainingResult(
         expert=expert,
-        features=Stored(*save_features(seen.features, job.artifacts.features, seen.answers)),
+        features=Stored(*save_features(seen, job.artifacts.features)),
         router=Stored(*save_router(router, job.artifacts.routers)),
         steps=trained.steps,
         tokens=trained.tokens,

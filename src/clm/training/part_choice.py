@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from clm.llm.base import Base
-from clm.llm.router import Router
+from clm.llm.router import Router, Seen
 from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json, part_number, task_of
 from clm.training.examples import Example
 from clm.training.part_trials import try_both
 from clm.training.parts import Choice, Known, consolidation, next_name, settled
-from clm.training.routing import Seen, fit, task_answers, task_features
+from clm.training.routing import fit, point_of, see, task_answers, task_features
 
 
 def choose_part(
@@ -29,8 +29,8 @@ def choose_part(
     """How an update of a task that has an expert goes on. `old` are rows of the whole task that may be replayed,
     `changed` are ids of new rows whose key had another answer before. Deterministic in its inputs."""
     parts = known.parts(task)
-    router = fit(base, known.seen, {}, training.seed, training.strategies)
-    fresh = Seen(task_features(base, new), task_answers(new))
+    router = fit(base, known.seen, training.seed, training.strategies)
+    fresh = see(base, new, point_of(base, known.seen))
     asked = router.route(fresh.features)
     told = {name for row, name in zip(new, asked, strict=True) if row.record_id in changed and name in parts}
     if len(told) > 1:
@@ -73,5 +73,5 @@ def _answered_by(
     if len(parts) == 1 or not old:
         return tuple(old)
     others = set(parts) - {part}
-    routed = router.route(task_features(base, old))
+    routed = router.route(task_features(base, old, router.point))
     return tuple(row for row, name in zip(old, routed, strict=True) if name not in others)

@@ -21,7 +21,7 @@ from clm.records import Json
 from clm.training.examples import Example, tokenise
 from clm.training.loop import train
 from clm.training.parts import MOST_SEEN, Choice, Known
-from clm.training.routing import Seen, fit, task_answers, task_features, together
+from clm.training.routing import fit, point_of, see, task_features, together
 
 FEWEST_HELD_BACK = 5
 MOST_HELD_BACK = 100  # rows of each kind: more would make no decision surer that matters
@@ -45,8 +45,9 @@ def try_both(
     _, held_old = _split(old, policy.held_back, seed)
     held, apart = [*held_new, *held_old], {row.record_id for row in held_old}
     replay = [row for row in refresh.replay if row.record_id not in apart]
-    seen = Seen(task_features(base, kept), task_answers(kept))
-    asked = task_features(base, held)
+    point = point_of(base, known.seen)
+    seen = see(base, kept, point)
+    asked = task_features(base, held, point)
     start = load_expert(known.experts[refresh.start], base)
     evidence: Json = {**refresh.evidence, "held_back_new": len(held_new), "held_back_old": len(held_old)}
     tried: dict[str, tuple[Scores, Scores]] = {}
@@ -57,7 +58,7 @@ def try_both(
         except TrainingFailed as error:
             evidence[f"{kind}_failed"] = error.sentence
             continue
-        routes = fit(base, {**known.seen, part: mine}, {}, seed, training.strategies).route(asked)
+        routes = fit(base, {**known.seen, part: mine}, seed, training.strategies).route(asked)
         scores = _scores(base, held, routes, known, {part: expert}, training)
         tried[kind] = scores[: len(held_new)], scores[len(held_new) :]
         evidence |= {f"{kind}_new": round(float(tried[kind][0].mean()), 4),

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clm.llm.base import Base
+from clm.llm.router import Seen
 from clm.policies import PartsPolicy
 from clm.records import Json, part_number, task_of
 from clm.training.examples import Example
-from clm.training.routing import Seen, task_answers, task_features, together
+from clm.training.routing import point_of, see, together
 
 FEWEST_NEW = 20  # with fewer, what is held back says nothing
 FEWEST_OLD = 10
@@ -83,7 +84,7 @@ def seen_after(base: Base, choice: Choice, new: Sequence[Example], seen: Mapping
     """What the router knows of a part once it is trained: its older prompts still come."""
     chosen = random.Random(seed).sample(list(new), min(MOST_SEEN, len(new)))
     before = [seen[name] for name in (choice.part, *choice.merged) if name in seen and choice.kind != "grow"]
-    after = [Seen(task_features(base, chosen), task_answers(chosen))] if chosen else []
+    after = [see(base, chosen, point_of(base, seen))] if chosen else []
     merged, *rest = [*before, *after]
     for each in rest:
         merged = together(merged, each, MOST_SEEN, seed)

@@ -24,21 +24,22 @@ def run(folder: Path) -> RefitResult:
 def _refit(job: RefitJob, _: Path) -> RefitResult:
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base_of
-    from clm.llm.router import save_features, save_router
-    from clm.training.routing import Seen, fit, task_answers, task_features
+    from clm.llm.router import Seen, save_features, save_router
+    from clm.training.routing import fit, load_seen, point_of, see
 
     base = load_base_of(job)
     policy = job.policy
+    kept = load_seen(job.features)
+    point = point_of(base, kept)
     new: dict[str, Seen] = {}
     for task, mixture in job.rows.items():
         examples = _examples(mixture)
         chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
-        new[task] = Seen(task_features(base, chosen), task_answers(chosen))
-    router = fit(base, new, job.features, policy.seed, policy.strategies)
-    kept_in = job.artifacts.features
+        new[task] = see(base, chosen, point)
+    router = fit(base, {**kept, **new}, policy.seed, policy.strategies)
     return RefitResult(
         router=Stored(*save_router(router, job.artifacts.routers)),
-        features={task: save_features(seen.features, kept_in, seen.answers)[0] for task, seen in new.items()},
+        features={task: save_features(seen, job.artifacts.features)[0] for task, seen in new.items()},
     )
 
 

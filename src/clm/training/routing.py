@@ -2,25 +2,33 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from clm.errors import InvalidInput
 from clm.llm.base import Base
 from clm.llm.discriminant import Features
 from clm.llm.general_prompts import GENERAL_PROMPTS
+from clm.llm.points import Point
 from clm.llm.prompts import chat_ids, completion_text, routing_ids
-from clm.llm.router import Answers, Router, answer_numbers, fit_router, load_features
+from clm.llm.router import Answers, Router, Seen, answer_numbers, fit_router, load_features
 from clm.llm.runtime import Runtime
 from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
 
 
-def task_features(base: Base, examples: Sequence[Example]) -> Features:
-    """`[n, 2 * hidden]`: what the router sees of these prompts. Long ones are cut on the left, as in training."""
+def see(base: Base, examples: Sequence[Example], point: Point) -> Seen:
+    """What a router that reads at `point` learns from these examples."""
+    return Seen(task_features(base, examples, point), task_answers(examples), point)
+
+
+def task_features(base: Base, examples: Sequence[Example], point: Point | None = None) -> Features:
+    """`[n, width]`: what the router sees of these prompts. Long ones are cut on the left, as in training."""
     limit = base.model.config.max_positions - 1
-    return Runtime(base).features([routing_ids(base.tokenizer, e.shape, e.content)[-limit:] for e in examples])
+    ids = [routing_ids(base.tokenizer, e.shape, e.content)[-limit:] for e in examples]
+    return Runtime(base).features(ids, point)
 
 
 def task_answers(examples: Sequence[Example]) -> Answers:
@@ -28,16 +36,26 @@ def task_answers(examples: Sequence[Example]) -> Answers:
     return answer_numbers(["" if e.shape == "text" else completion_text(e.shape, e.content).strip() for e in examples])
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the router knows of a task's prompts. `answers` is None for features that were kept without."""
+def load_seen(files: Mapping[str, Path]) -> dict[str, Seen]:
+    return {name: load_features(file) for name, file in files.items()}
 
-    features: Features  # [n, 2 * hidden]
-    answers: Answers | None  # [n]
 
-    @classmethod
-    def load(cls, file: Path) -> "Seen":
-        return cls(*load_features(file))
+def point_of(base: Base, seen: Mapping[str, Seen]) -> Point:
+    """Where a router over these experts has to read: where their prompts were read; without any, as new routers do.
+
+    Raises InvalidInput where they were read at different points.
+    """
+    points: dict[Point, list[str]] = {}
+    for name, one in sorted(seen.items()):
+        points.setdefault(one.point or base.old_reading, []).append(name)
+    if len(points) > 1:
+        where = "; ".join(f"{point} for {', '.join(names)}" for point, names in sorted(points.items()))
+        raise InvalidInput(
+            f"The router features of this model's experts were read at different places of the base ({where}), so no "
+            "router can be fitted on them together. Take the task out that differs (clm update start --remove) and "
+            "teach it again: its rows are still in the store."
+        )
+    return next(iter(points), base.reading)
 
 
 def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:
@@ -46,30 +64,24 @@ def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:
     kept = sorted(random.Random(seed).sample(range(len(old.features)), min(room, len(old.features))))
     features = np.concatenate([old.features[kept], new.features[: most - len(kept)]])
     if old.answers is None or new.answers is None:
-        return Seen(features, None)
-    return Seen(features, np.concatenate([old.answers[kept], new.answers[: most - len(kept)]]))
+        return replace(new, features=features, answers=None)
+    return replace(new, features=features, answers=np.concatenate([old.answers[kept], new.answers[: most - len(kept)]]))
 
 
-def general_features(base: Base) -> Features:
+def general_features(base: Base, point: Point | None = None) -> Features:
     """The same of the bundled general requests."""
     messages = [[{"role": "user", "content": prompt}] for prompt in GENERAL_PROMPTS]
-    return Runtime(base).features([chat_ids(base.tokenizer, message) for message in messages])
+    return Runtime(base).features([chat_ids(base.tokenizer, message) for message in messages], point)
 
 
-def fit(
-    base: Base,
-    new: Mapping[str, Seen],
-    others: Mapping[str, Path],
-    seed: int,
-    strategies: Sequence[StrategyOptions] = (),
-) -> Router:
-    """A router over new and kept tasks. Of kept ones only the stored features are needed, not their data.
+def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[StrategyOptions] = ()) -> Router:
+    """A router over experts, of which only what was seen of their prompts is needed, not their data.
 
     How many experts it mixes, and how sharply, is the option of the strategy `experts`.
     """
-    seen = {**{task: Seen.load(path) for task, path in others.items()}, **new}
-    features = {task: one.features for task, one in seen.items()}
-    answers = {task: one.answers for task, one in seen.items()}
-    router = fit_router(features, general_features(base), seed, answers=answers)
+    features = {name: one.features for name, one in seen.items()}
+    answers = {name: one.answers for name, one in seen.items()}
+    point = point_of(base, seen)
+    router = fit_router(features, general_features(base, point), seed, answers=answers, point=point)
     options = next((chosen for chosen in strategies if isinstance(chosen, Experts)), Experts())
     return replace(router, experts=options.mix, sharpness=options.sharpness)

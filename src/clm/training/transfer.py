@@ -110,7 +110,7 @@ def start_of_job(
         known = read_json(decided)
         return Start(known["task"], Path(known["path"]) if known["path"] else None, known["reason"], known["evidence"])
     experts = {task: expert.path for task, expert in job.others.items() if task != job.task}
-    features = {task: load_features(job.other_features[task])[0] for task in experts}
+    features = {task: load_features(job.other_features[task]).features for task in experts}
     start = choose_start(base, examples, job.policy, job.transfer, experts, features, own)
     write_json(decided, {**asdict(start), "path": str(start.path) if start.path else None})
     return start

@@ -10,6 +10,7 @@ from clm.llm.base import Base, load_base
 from clm.llm.batches import pack
 from clm.llm.decoder import Decoder, Expert, Layout
 from clm.llm.experts import new_expert
+from clm.llm.points import Point
 from clm.llm.prompts import chat_ids
 from clm.llm.reading import go_on
 from clm.llm.runtime import MAX_BATCH_TOKENS, GenerationRequest, Runtime
@@ -45,9 +46,45 @@ def _requests(prompts: list[list[int]]) -> list[GenerationRequest]:
 
 def test_answers_that_go_on_from_a_reading_are_the_same(runtime: Runtime, prompts: list[list[int]]) -> None:
     readings = runtime.read(prompts)
-    np.testing.assert_allclose(np.stack([r.features for r in readings]), runtime.features(prompts), atol=1e-5)
+    point = runtime.base.reading
+    np.testing.assert_allclose(np.stack([r.features[point] for r in readings]), runtime.features(prompts), atol=1e-5)
     requests = _requests(prompts)
     assert runtime.generate(requests, readings=readings) == runtime.generate(requests)
+
+
+def test_two_routers_that_read_at_different_points_share_one_pass(
+    base: Base, runtime: Runtime, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [base.reading, base.old_reading, Point(3, "mean")]
+    apart = {point: runtime.features(prompts, point) for point in points}
+    seen: list[int] = []  # layers run, a batch each
+    forward = Decoder.forward
+
+    def watched(
+        self: Decoder, hidden: torch.Tensor, layout: Layout, first: int, last: int, *rest: Any, **more: Any
+    ) -> torch.Tensor:
+        seen.extend(range(first, last))
+        return forward(self, hidden, layout, first, last, *rest, **more)
+
+    monkeypatch.setattr(Decoder, "forward", watched)
+    readings = runtime.read(prompts, points)
+    assert max(map(seen.count, seen)) == seen.count(0)  # no layer more often than there are batches
+    for point in points:
+        np.testing.assert_allclose(np.stack([r.features[point] for r in readings]), apart[point], atol=1e-5)
+    monkeypatch.undo()
+    requests = _requests(prompts)
+    assert runtime.generate(requests, readings=readings) == runtime.generate(requests)
+
+
+def test_a_point_says_which_states_of_the_base_are_read(base: Base, runtime: Runtime, prompts: list[list[int]]) -> None:
+    model = base.model
+    packed = pack(prompts[:1], device=model.device)
+    with torch.inference_mode():
+        states = model.forward(model.embed(packed.ids), packed.layout, 0, 3).cpu().numpy()
+    np.testing.assert_allclose(runtime.features(prompts[:1], Point(3, "mean"))[0], states.mean(0), atol=1e-5)
+    both = np.concatenate([states.mean(0), states[-1]])
+    np.testing.assert_allclose(runtime.features(prompts[:1], Point(3, "mean+last"))[0], both, atol=1e-5)
+    assert (base.reading, base.old_reading) == (Point(1, "mean"), Point(2, "mean+last"))
 
 
 def test_the_trunks_states_and_keys_are_those_of_a_whole_pass(

@@ -8,7 +8,9 @@ import pytest
 
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
 from clm.llm.discriminant import Features, ledoit_wolf
+from clm.llm.points import Point
 from clm.llm.router import (
+    Seen,
     answer_numbers,
     fit_router,
     load_features,
@@ -154,6 +156,9 @@ def test_the_same_features_give_the_same_router_whatever_their_order(tmp_path: P
     prompts = np.concatenate([_cloud(12, 20, 2), GENERAL])
     by_answer = fit_router(TASKS, GENERAL, 5, answers={"b": answer_numbers(["x", "y", "z"] * 15)})
     assert load_router(save_router(by_answer, tmp_path)[1]).classes == (1, 3, 1)
+    there = Point(10, "mean")
+    assert load_router(save_router(fit_router(TASKS, GENERAL, 5, point=there), tmp_path)[1]).point == there
+    assert load_router(path, first).point is None  # as routers are from before there was a choice
     assert load_router(path, first).route(prompts) == fit_router(TASKS, GENERAL, seed=5).route(prompts)
 
 
@@ -167,13 +172,15 @@ def test_changed_routers_and_features_are_not_loaded(tmp_path: Path) -> None:
     (path / "router.json").write_text("{}")
     with pytest.raises(UnsafeModel):
         load_router(path)
-    features_hash, file = save_features(TASKS["a"], tmp_path / "features")
+    features_hash, file = save_features(Seen(TASKS["a"], None, None), tmp_path / "features")
     assert file.stem == features_hash
-    np.testing.assert_array_equal(load_features(file)[0], TASKS["a"])
-    assert load_features(file)[1] is None
+    np.testing.assert_array_equal(load_features(file).features, TASKS["a"])
+    assert load_features(file).answers is None and load_features(file).point is None
     answers = answer_numbers(["yes", "no", "no"])
-    with_answers = save_features(TASKS["a"][:3], tmp_path / "features", answers)[1]
-    np.testing.assert_array_equal(load_features(with_answers)[1], answers)
-    save_features(TASKS["b"], tmp_path / "features")[1].replace(file)
+    read_at = Point(3, "mean+last")
+    with_answers = load_features(save_features(Seen(TASKS["a"][:3], answers, read_at), tmp_path / "features")[1])
+    np.testing.assert_array_equal(with_answers.answers, answers)
+    assert with_answers.point == read_at
+    save_features(Seen(TASKS["b"], None, None), tmp_path / "features")[1].replace(file)
     with pytest.raises(TamperedArtifact):
         load_features(file)

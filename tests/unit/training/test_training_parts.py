@@ -16,7 +16,7 @@ from clm.training.loop import train
 from clm.training.part_choice import choose_part
 from clm.training.part_trials import decide
 from clm.training.parts import Choice, Known, consolidation, next_name, seen_after, settled
-from clm.training.routing import Seen, task_answers, task_features
+from clm.training.routing import see
 from tiny import tiny_base
 
 TRAINING = TrainingPolicy(rank=8, alpha=16, epochs=8, batch_size=4, learning_rate=5e-3, seed=3)
@@ -47,7 +47,7 @@ def known(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Known:
     taught = {"words": rows(PAINT, COLOURS, 0, 40), "words.2": rows(TRAVEL, TOWNS, 0, 40)}
     return Known(
         {name: save_expert(train(base, part, TRAINING).expert, base.hash, folder)[1] for name, part in taught.items()},
-        {name: Seen(task_features(base, part), task_answers(part)) for name, part in taught.items()},
+        {name: see(base, part, base.reading) for name, part in taught.items()},
     )
 
 

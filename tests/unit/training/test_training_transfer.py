@@ -12,7 +12,7 @@ from clm.jobs.training import TrainingJob
 from clm.llm.base import Base, load_base
 from clm.llm.discriminant import Features
 from clm.llm.experts import save_expert
-from clm.llm.router import save_features
+from clm.llm.router import Seen, save_features
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.training import transfer
 from clm.training.examples import Example
@@ -139,7 +139,8 @@ def test_a_job_decides_once_and_only_for_a_task_without_an_expert(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = task_features(base, NEW)
-    features = save_features(features_of(base, colours=SAME_SKILL)["colours"], tmp_path / "features")[1]
+    seen = Seen(features_of(base, colours=SAME_SKILL)["colours"], None, base.reading)
+    features = save_features(seen, tmp_path / "features")[1]
     job = TrainingJob(
         base=base.hash, artifacts=Artifacts(tmp_path), compute=Compute(1), task="dye", mixture=tmp_path, policy=POLICY,
         transfer=TRANSFER, others={"colours": Stored("its hash", expert_of(base, SAME_SKILL, tmp_path))},

@@ -165,14 +165,17 @@ def _route(runtime: Runtime, jobs: list[Job]) -> tuple[list[Mix], list[Reading |
     asking = [n for n, job in enumerate(jobs) if job.slot.router is not None]
     if not asking:
         return routed, readings
-    made = runtime.read([jobs[n].routing_ids for n in asking])
+    old = runtime.base.old_reading
+    routers = {n: router for n in asking if (router := jobs[n].slot.router) is not None}
+    points = sorted({router.point or old for router in routers.values()})
+    made = runtime.read([jobs[n].routing_ids for n in asking], points)
     for n, reading in zip(asking, made, strict=True):
         readings[n] = reading
-    features = np.stack([reading.features for reading in made])
     for slot in {jobs[n].slot for n in asking}:
         rows = [row for row, n in enumerate(asking) if jobs[n].slot is slot]
         if slot.router is not None:
-            for row, mix in zip(rows, slot.router.mix(features[rows]), strict=True):
+            features = np.stack([made[row].features[slot.router.point or old] for row in rows])
+            for row, mix in zip(rows, slot.router.mix(features), strict=True):
                 routed[asking[row]] = mix
     return routed, readings
 
