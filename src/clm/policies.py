@@ -3,7 +3,7 @@
 Loadable from YAML (`clm model create --policy FILE`, see config/policy.yaml); unknown keys are refused.
 """
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
@@ -49,13 +49,12 @@ class TrainingPolicy(Policy):
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
 
-    @model_validator(mode="before")
-    @classmethod
-    def _epochs_alone(cls, given: Any) -> Any:
+    @model_validator(mode="after")
+    def _epochs_alone(self) -> Self:
         """Epochs that come without a length are meant to count: as in every policy from before there was `length`."""
-        if isinstance(given, dict) and "epochs" in given and "length" not in given:
-            return {**cast(dict[str, Any], given), "length": "epochs"}
-        return given
+        if "epochs" in self.model_fields_set and "length" not in self.model_fields_set:
+            object.__setattr__(self, "length", "epochs")  # frozen for everybody but its own validation
+        return self
 
     @model_validator(mode="after")
     def _compatible(self) -> "TrainingPolicy":
@@ -79,6 +78,7 @@ class GatePolicy(Policy):
         Field(gt=0, lt=1, description="tolerated loss against the task's best release; none: twice margin"),
     ] = None
     early_stop: Annotated[bool, Field(description="stop evaluating a task when its verdict is clear")] = True
+    require_gain: Annotated[bool, Field(description="refuse an update that learned nothing of its task")] = True
 
 
 class MemoryPolicy(Policy):

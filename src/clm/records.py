@@ -236,6 +236,7 @@ class GateVerdict:
     verdict: VerdictName
     reason: str
     tasks: tuple[TaskVerdict, ...]
+    learned_nothing: bool = False  # why it failed: no loss, but no gain either, see clm.evaluation.learned
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.evaluation import gate
 from clm.evaluation.answers import example_scores
+from clm.evaluation.learned import learned_nothing, refused
 from clm.evaluation.protection import protect
 from clm.jobs.evaluation import Contestant, EarlyStop, EvaluationJob
 from clm.jobs.job import Stored
@@ -236,21 +237,27 @@ class Candidates:
             self._store, self._paths, at.champion.release_id, snapshot, candidate.mixture, at.policy, described
         )
 
-    def judge(self, at: Context, evaluations: dict[str, Evaluation]) -> GateVerdict:
+    def judge(self, at: Context, trained: Trained, evaluations: dict[str, Evaluation]) -> GateVerdict:
         policy = at.policy.gate
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, at.model, removed=True)
             bests = bests_of(session, at.model, at.champion, self._paths.releases)
         margins = {t.name: t.margin or policy.margin for t in tasks}
+        ours, theirs = (example_scores(Path(evaluations[name].answers)) for name in ("candidate", "champion"))
         verdict = gate.judge(
-            example_scores(Path(evaluations["candidate"].answers)),
-            example_scores(Path(evaluations["champion"].answers)),
+            ours,
+            theirs,
             {t: margins[t] for t in evaluations["candidate"].scores},
             policy.confidence,
             best_evers(evaluations, bests, margins, policy),
             policy.early_stop,
         )
-        return protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
+        verdict = protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
+        if at.removes or not policy.require_gain:
+            return verdict
+        sides, is_new = (ours.get(at.task, ()), theirs.get(at.task, ())), at.task not in at.champion.experts
+        length = trained.notes.get("length", {})
+        return refused(verdict, learned_nothing(at.task, *sides, margin=margins[at.task], is_new=is_new, length=length))
 
 
 def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:

@@ -98,7 +98,7 @@ class Repair:
             raise
         except ClmError as error:  # a repair that can't be done must not hide the gate's verdict
             return _Tried(replace(told, reason=error.sentence), None)
-        verdict = self._candidates.judge(at, evaluations)
+        verdict = self._candidates.judge(at, trained, evaluations)
         told = replace(
             told,
             expert_hash=trained.expert_hash,

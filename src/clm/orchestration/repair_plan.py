@@ -27,7 +27,9 @@ class Replay:
 
 
 def worth_repairing(verdict: GateVerdict) -> bool:
-    """Nothing to repair where no loss was measured: what is missing then is examples that prove it."""
+    """Nothing to repair where no loss was measured: what is missing then is examples that prove it, or a gain."""
+    if verdict.learned_nothing:
+        return False
     if verdict.verdict == "inconclusive":
         return any(task.difference < 0 for task in verdict.tasks)
     return verdict.verdict == "fail"

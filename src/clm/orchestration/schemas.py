@@ -24,6 +24,7 @@ class GateVerdictOut(Schema):
     verdict: Literal["pass", "fail", "inconclusive"]
     reason: str
     tasks: list[TaskVerdictOut]
+    learned_nothing: bool = False
 
 
 class RepairTryOut(Schema):

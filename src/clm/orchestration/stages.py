@@ -138,8 +138,8 @@ class Work:
         message = f"Candidate: {shown} ({reused} answers reused)."
         return evaluations, detail, message + sentence(unfit, "held-out examples can't be asked and were")
 
-    def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> Done[GateVerdict]:
-        verdict = self._candidates.judge(self._candidates.context(update_id), evaluations)
+    def gate(self, update_id: str, trained: Trained, evaluations: dict[str, Evaluation]) -> Done[GateVerdict]:
+        verdict = self._candidates.judge(self._candidates.context(update_id), trained, evaluations)
         with self._database.transaction() as session:
             service.get_update(session, update_id).verdict = service.verdict_to_json(verdict)
         return verdict, {"verdict": verdict.verdict, "reason": verdict.reason}, f"{verdict.verdict}: {verdict.reason}"
@@ -163,7 +163,8 @@ class Work:
             update = service.get_update(session, update_id)
             ledger.save_scores(session, update.model, update_id, None, candidate.evaluations["candidate"].scores)
             tries = f" {repair_plan.story(update.task, candidate.tries)}" if candidate.tries else ""
-            if state == "rejected":  # after an inconclusive gate nothing is known to be wrong with the rows
+            # Where nothing was lost, as after an inconclusive gate, nothing is known to be wrong with the rows.
+            if state == "rejected" and not verdict.learned_nothing:
                 holding.hold(session, WORKER, update_id=update_id, model=update.model, task=update.task,
                              batches=candidate.mixture.batches, reason=verdict.reason)  # fmt: skip
             service.finish(session, WORKER, update, state, verdict.reason + tries)

@@ -47,8 +47,8 @@ class SteppedStages:
     def evaluate(self, update_id: str, snapshot: Snapshot, trained: Trained) -> dict[str, Evaluation]:
         return self._step("evaluate", update_id, self._work.evaluate, snapshot, trained)
 
-    def gate(self, update_id: str, evaluations: dict[str, Evaluation]) -> GateVerdict:
-        return self._step("gate", update_id, self._work.gate, evaluations)
+    def gate(self, update_id: str, trained: Trained, evaluations: dict[str, Evaluation]) -> GateVerdict:
+        return self._step("gate", update_id, self._work.gate, trained, evaluations)
 
     def repair(self, update_id: str, snapshot: Snapshot, candidate: Judged) -> Judged:
         if not self._work.can_repair(update_id, candidate):
