@@ -1000,9 +1000,20 @@ export interface components {
              * @default 0.05
              */
             margin: number;
+            /**
+             * Require Gain
+             * @description refuse an update that learned nothing of its task
+             * @default true
+             */
+            require_gain: boolean;
         };
         /** GateVerdictOut */
         GateVerdictOut: {
+            /**
+             * Learned Nothing
+             * @default false
+             */
+            learned_nothing: boolean;
             /** Reason */
             reason: string;
             /** Tasks */
@@ -1175,7 +1186,8 @@ export interface components {
              * @default {
              *       "confidence": 0.95,
              *       "early_stop": true,
-             *       "margin": 0.05
+             *       "margin": 0.05,
+             *       "require_gain": true
              *     }
              */
             gate: components["schemas"]["GatePolicy"];

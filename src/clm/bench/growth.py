@@ -201,7 +201,7 @@ def _policy(options: GrowthOptions) -> ModelPolicy:
     training: dict[str, Any] = {"epochs": options.epochs, "rank": 8, "alpha": 16, "learning_rate": 5e-3}
     return ModelPolicy.model_validate({
         "training": training, "rollout": {"kind": "blue-green"}, "generation": {"max_new_tokens": 8},
-        "gate": {"margin": 0.95, "best_ever_margin": 0.95},
+        "gate": {"margin": 0.95, "best_ever_margin": 0.95, "require_gain": False},
     })  # fmt: skip
 
 

@@ -6,16 +6,17 @@ from clm.ingest import holding
 from clm.orchestration import service as updates
 from clm.policies import ModelPolicy
 from clm.registry.bundle import read_lineage
-from cycle_home import MODEL, POLICY, Home
+from cycle_home import MODEL, POLICY, Home, colour_rows
 
 
 def of(**training: object) -> ModelPolicy:
     changed = {**POLICY.training.model_dump(mode="json"), **training}
-    return ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "training": changed})
+    return ModelPolicy.model_validate({"training": changed, "rollout": {"kind": "blue-green"}, "gate": {"margin": 0.2}})
 
 
 def test_an_update_tells_why_its_training_ended(make_home: Callable[..., Home]) -> None:
     home = make_home(policy=of(length="auto", least_steps=40, held_back=0.25))
+    home.take("colour", colour_rows(60, 24), suite=True)  # of two digits, as those that are taught
     update = home.run_update("colour")
     assert update.state == "succeeded" and update.release_id, update.outcome
     with home.database.read() as session:
