@@ -13,13 +13,16 @@ export npm_config_cache := $(CURDIR)/.make/npm
 export npm_config_logs_max := 0
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
+# Two tests at a time, one thread each; see tests/conftest.py for which ones stay together.
+TWO := -n 2 --dist loadgroup --no-loadscope-reorder
+
 DASHBOARD_SOURCES := frontend/src frontend/api frontend/public frontend/index.html frontend/package.json \
 	frontend/tsconfig.json frontend/vite.config.ts
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check browser dashboard api-client format clean
+.PHONY: help setup demo test test-fast check browser dashboard api-client format clean
 
 help: ## Lists these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +32,12 @@ setup: .make/python dashboard ## Makes .venv with all packages and builds the da
 demo: setup ## Tells the whole story, live in the dashboard. SERVE=0: end afterwards; REPORT=FILE: write a JSON report.
 	$(BIN)/clm demo $(if $(filter 0,$(SERVE)),--no-serve) $(if $(REPORT),--report "$(REPORT)")
 
-test: setup ## Runs all tests: the dashboard's, then Python's.
+test: setup ## Runs all tests: the dashboard's, then Python's, two at a time.
 	npm --prefix frontend test
-	$(BIN)/pytest
+	$(BIN)/pytest $(TWO)
+
+test-fast: .make/python ## Runs Python's tests that start no process of ours and no browser: a few minutes.
+	$(BIN)/pytest $(TWO) -m "not process and not browser"
 
 check: setup ## Runs what CI runs before the tests: lint, format, types, import contracts, the dashboard's checks.
 	$(BIN)/ruff check .
@@ -39,7 +45,6 @@ check: setup ## Runs what CI runs before the tests: lint, format, types, import 
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	npm --prefix frontend run check
-	npm --prefix frontend test
 
 browser: ## Installs Debian's Chromium for the dashboard's tests, when root and when there is none on PATH.
 	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then exit 0; fi; \

@@ -1,14 +1,88 @@
 """Tests reach no other host: the Hugging Face libraries are told so before anything imports them.
 
-With TEST_DEVICE=cuda bases are loaded there wherever a test names no device.
+With TEST_DEVICE=cuda bases are loaded there wherever a test names no device. With `pytest -n 2` every worker computes
+with one thread, the tests of a file stay together, and those that own ports or watch the clock run one after the other.
 """
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from clm.policies import ModelPolicy
+    from cycle_home import Home
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+if PARALLEL:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 if device := os.environ.get("TEST_DEVICE"):
     from clm.llm import base
 
     base.load_base.__defaults__ = (device, "float32")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests share its fixtures, so they stay in one worker; what takes longest begins first."""
+    if not PARALLEL:
+        return
+    slow: dict[str, int] = {}
+    for item in items:
+        marker = item.get_closest_marker("xdist_group")
+        group = str(marker.args[0]) if marker else item.path.stem
+        if marker is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+        slow[group] = slow.get(group, 0) + (item.get_closest_marker("slow") is not None)
+        item.stash[_GROUP] = group
+    items.sort(key=lambda item: (item.stash[_GROUP] != "ports", -slow[item.stash[_GROUP]], item.stash[_GROUP]))
+
+
+_GROUP = pytest.StashKey[str]()
+_popen = subprocess.Popen.__init__
+_may_start = True  # before and between tests
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None]:
+    global _may_start
+    _may_start = any(item.get_closest_marker(name) for name in ("process", "browser"))
+    yield
+    _may_start = True
+
+
+def _start(self: "subprocess.Popen[Any]", args: Any, *more: Any, **named: Any) -> None:
+    program = args[0] if isinstance(args, Sequence) and not isinstance(args, str) else args
+    if not _may_start and Path(str(program)).parent == Path(sys.executable).parent:
+        raise AssertionError(f"This test starts a process of ours ({args}): mark it with pytest.mark.process.")
+    _popen(self, args, *more, **named)
+
+
+subprocess.Popen.__init__ = _start  # so that `make test-fast`, which leaves `process` out, is what it says
+
+
+@pytest.fixture(scope="session")
+def copy_home(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Home]":
+    """`copy_home(path, policy=…)`: see `cycle_home`, for fixtures of a module or a session."""
+    from cycle_home import Home  # takes a second, which most tests don't need
+    from prepared import once
+
+    prepared = once(tmp_path_factory, "home", Home.make)
+    return lambda path, **given: Home.copy(prepared, path, **given)
+
+
+@pytest.fixture
+def make_home(copy_home: "Callable[..., Home]", tmp_path: Path) -> "Callable[..., Home]":
+    """`make_home(name, policy=…)`: see `cycle_home`."""
+
+    def make(name: str = "home", **given: "ModelPolicy") -> "Home":
+        return copy_home(tmp_path / name, **given)
+
+    return make

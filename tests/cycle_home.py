@@ -11,6 +11,7 @@ processes for jobs; use `run_worker` and `start_worker` only where a process is 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from clm.catalog import service as catalog
+from clm.catalog.tables import Model
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
@@ -28,8 +32,10 @@ from clm.orchestration.inline import run_update
 from clm.orchestration.models import create_model
 from clm.orchestration.tables import Update
 from clm.policies import ModelPolicy
+from clm.registry.tables import ReleaseRow
 from clm.settings import Settings
 from clm.store.store import Store
+from tiny import tiny_base
 
 TEST = Caller("test")
 MODEL = "tiny"
@@ -57,20 +63,38 @@ def town_rows(start: int, count: int) -> list[dict[str, str]]:
 
 
 class Home:
-    def __init__(self, path: Path, base: Path, policy: ModelPolicy = POLICY) -> None:
+    def __init__(self, path: Path) -> None:
         self.settings = Settings.load(home=path, threads=1, jobs="inline")
         self.settings.paths.create()
         self.database = Database(self.settings.database)
-        self.database.migrate()
         self.store = Store(self.settings.paths.data)
-        create_model(self.settings, self.database, TEST, name=MODEL, base=str(base), policy=policy)
+
+    @classmethod
+    def make(cls, path: Path) -> None:
+        """From nothing, at `path`: takes a few seconds, so it is done once per run and then copied."""
+        home = cls(path)
+        home.database.migrate()
+        base = tiny_base(path / "tiny")
+        create_model(home.settings, home.database, TEST, name=MODEL, base=str(base), policy=POLICY)
         for task in ("colour", "town"):
-            with self.database.transaction() as session:
+            with home.database.transaction() as session:
                 catalog.add_task(session, TEST, model=MODEL, name=task, holdout=0.0)
-        self.take("colour", colour_rows(1000, 24), suite=True)
-        self.take("colour", colour_rows(0, 48))
-        self.take("town", town_rows(1000, 24), suite=True)
-        self.take("town", town_rows(0, 48))
+        home.take("colour", colour_rows(1000, 24), suite=True)
+        home.take("colour", colour_rows(0, 48))
+        home.take("town", town_rows(1000, 24), suite=True)
+        home.take("town", town_rows(0, 48))
+        home.database.close()
+
+    @classmethod
+    def copy(cls, prepared: Path, path: Path, policy: ModelPolicy = POLICY) -> "Home":
+        """A home that `make` made, at another place and with another policy."""
+        shutil.copytree(prepared, path)
+        home = cls(path)
+        with home.database.transaction() as session:
+            session.get_one(Model, MODEL).policy = policy.model_dump(mode="json")
+            for release in session.scalars(select(ReleaseRow)):
+                release.path = str(home.settings.paths.releases / release.id)
+        return home
 
     def take(self, task: str, rows: Sequence[Mapping[str, Any]], *, suite: bool = False) -> None:
         file = self.settings.home / "rows.jsonl"

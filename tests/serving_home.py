@@ -86,10 +86,10 @@ class ServingHome:
 
 def make_home(home: Path, count: int = 2) -> ServingHome:
     """`count` releases v1, v2, …: each with an expert of its own for sums, all with the same for colors; v1 serves."""
-    settings = Settings(home=home, gateway_port=_free_port(), engine_port=_free_port(), threads=2, allow_faults=True)
+    settings = Settings(home=home, gateway_port=_free_port(), engine_port=_free_port(), threads=1, allow_faults=True)
     settings.paths.create()
     imported = import_base(str(tiny_base(home / "tiny")), settings.paths.bases)
-    base = load_base(Path(imported.path), 2)
+    base = load_base(Path(imported.path), 1)
     runtime = Runtime(base)
     ids = {t: [chat_ids(base.tokenizer, [{"role": "user", "content": p}]) for p in PROMPTS[t]] for t in PROMPTS}
     features = {task: runtime.features(rows) for task, rows in ids.items()}

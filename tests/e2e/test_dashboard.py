@@ -13,6 +13,8 @@ from clm.core.events import publish
 from clm.core.files import read_json
 from clm.orchestration.service import create_update
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ports")]
+
 THEMES = ("light", "dark")
 Home = tuple[Path, dict[str, str]]
 

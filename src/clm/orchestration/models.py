@@ -1,5 +1,6 @@
 """Creating a model: import its base, bundle the base alone as its first release, and let that serve."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def create_model(
 
 
 def import_base(settings: Settings, reference: str) -> str:
-    """Imports in a process of its own, for that needs torch. Returns the base's hash."""
+    """Imports in a process of its own, for that needs torch, or in ours. Returns the base's hash."""
+    if settings.jobs == "inline":
+        imported = importlib.import_module("clm.llm.base").import_base(reference, settings.paths.bases)
+        return str(imported.base_hash)
     command = [sys.executable, "-P", "-m", "clm.llm.import_base", reference, str(settings.paths.bases)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:

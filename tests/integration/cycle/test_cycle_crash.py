@@ -13,6 +13,8 @@ from clm.orchestration import service as updates
 from clm.registry import service as registry
 from cycle_home import MODEL, Home
 
+pytestmark = pytest.mark.process
+
 UNDISTURBED = tuple(stage for stage in STAGES if stage != "repair")  # which only a failed gate calls for
 
 

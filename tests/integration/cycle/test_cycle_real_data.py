@@ -14,6 +14,8 @@ import yaml
 
 from real_data import intent_tasks
 
+pytestmark = pytest.mark.process
+
 ROWS = int(os.environ.get("PUBLIC_ROWS", "24"))
 FEW = ROWS < 100
 POLICY = {  # a few examples prove little: the margin is wide then, so that the cycle goes on

@@ -1,12 +1,11 @@
 """Methods that share one adapter go through the cycle: tasks of one adapter change together, its state is kept."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 from clm.deployment import repository as rollouts
 from clm.policies import ModelPolicy
 from clm.registry.bundle import BundlePaths, load_bundle, read_lineage
 from cycle_home import MODEL, POLICY, Home
-from tiny import tiny_base
 
 
 def champion(home: Home) -> BundlePaths:
@@ -15,11 +14,11 @@ def champion(home: Home) -> BundlePaths:
     return load_bundle(home.settings.paths.releases / release, home.settings.paths.keys)
 
 
-def test_one_adapter_for_all_tasks_with_replay_and_consolidation(tmp_path: Path) -> None:
+def test_one_adapter_for_all_tasks_with_replay_and_consolidation(make_home: Callable[..., Home]) -> None:
     chosen = [{"name": "replay", "share": 1.0}, {"name": "ewc", "weight": 0.01}]
     training = {**POLICY.training.model_dump(), "strategies": chosen}
     policy = ModelPolicy.model_validate({**POLICY.model_dump(), "training": training})
-    home = Home(tmp_path, tiny_base(tmp_path / "base"), policy)
+    home = make_home(policy=policy)
     first = home.run_update("colour")
     assert first.state == "succeeded", first.outcome
     before = champion(home)

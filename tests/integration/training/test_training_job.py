@@ -1,4 +1,4 @@
-"""The job as the worker runs it: a process, killed in the middle, started again."""
+"""The training job as the worker runs it, also as a process that is killed in the middle and started again."""
 
 import json
 import os
@@ -81,6 +81,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
+@pytest.mark.process
 def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tmp_path: Path) -> None:
     undisturbed = _job(home, tmp_path / "undisturbed", epochs=60)
     assert _start(undisturbed).wait(300) == 0
@@ -110,12 +111,12 @@ def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tm
 
 def test_a_second_task_joins_the_router_without_the_first_ones_data(home: Path, tmp_path: Path) -> None:
     first = _job(home, tmp_path / "first", "greet")
-    assert _start(first).wait(120) == 0
+    job.run(first)
     one = _result(first)
     (first / "mixture.parquet").unlink()
     second = _job(home, tmp_path / "second", "weigh the parcel", others={"greet": one.expert},
                   other_features={"greet": one.features.path})  # fmt: skip
-    assert _start(second).wait(120) == 0
+    job.run(second)
     two = _result(second)
     assert two.expert != one.expert and two.seconds > 0
 

@@ -1,6 +1,6 @@
 """`clm suite`: ready-made suites become tasks with held-out examples and nothing else."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -11,12 +11,11 @@ from clm.cli.context import Context
 from clm.errors import Conflict
 from clm.evaluation import harness
 from cycle_home import MODEL, TEST, Home
-from tiny import tiny_base
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = Home(tmp_path / "home", tiny_base(tmp_path / "base"))
+def home(make_home: Callable[..., Home], monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = make_home()
     monkeypatch.setenv("CLM_HOME", str(home.settings.home))
     context = Context()
     monkeypatch.setattr(suite, "here", context)

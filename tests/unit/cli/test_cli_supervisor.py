@@ -21,6 +21,8 @@ from clm.core.running import read_state
 from clm.errors import Conflict, Unavailable
 from clm.settings import Settings
 
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("ports")]
+
 WEB = """
 import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer

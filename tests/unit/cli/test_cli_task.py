@@ -1,6 +1,7 @@
 """`clm task`: what it shows, what it asks, and what it refuses."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from clm.orchestration.impact import Impact, TaskImpact
 from clm.records import BASE
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
-from tiny import tiny_base
 
 FOUND = Impact(
     MODEL, "town", "remove", "f" * 64, "a" * 64,
@@ -28,9 +28,8 @@ FOUND = Impact(
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    folder = tmp_path_factory.mktemp("task")
-    home = Home(folder / "home", tiny_base(folder / "base"))
+def home(tmp_path_factory: pytest.TempPathFactory, copy_home: Callable[..., Home]) -> Home:
+    home = copy_home(tmp_path_factory.mktemp("task") / "home")
     serve_experts(home, {"colour": colour_rows(0, 12), "town": town_rows(0, 12)})
     with home.database.transaction() as session:
         catalog.add_task(session, TEST, model=MODEL, name="later")

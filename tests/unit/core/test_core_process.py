@@ -14,6 +14,8 @@ import pytest
 
 from clm.core.process import spawn, stop, tail
 
+pytestmark = pytest.mark.process
+
 SLEEPER = "import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)\n"
 STUBBORN = (
     "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready', flush=True)\ntime.sleep(600)\n"

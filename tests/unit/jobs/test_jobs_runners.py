@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from clm.errors import Conflict, InvalidInput, TrainingFailed
 from clm.jobs.job import Compute
 from clm.jobs.progress import Progress
 from clm.jobs.runners import RUNNERS
-from clm.settings import RunnerName
 from counting_job import Counted, CountingJob
 
 Run = Callable[..., Counted]
@@ -23,7 +22,7 @@ def asked(to: int = 3, fails: str | None = None) -> CountingJob:
     return CountingJob(base="none", artifacts=Artifacts(Path("/nowhere")), compute=Compute(1), to=to, fails=fails)
 
 
-@pytest.fixture(params=get_args(RunnerName))
+@pytest.fixture(params=[pytest.param("subprocess", marks=pytest.mark.process), "inline"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     tests = str(Path(counting_job.__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))

@@ -1,6 +1,7 @@
 """What adding or removing a task does to the others, measured for real on a tiny base with two experts."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,11 @@ from clm.records import BASE
 from clm.registry.bundle import load_bundle
 from cycle_home import COLOURS, MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
-from tiny import tiny_base
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    folder = tmp_path_factory.mktemp("impact")
-    home = Home(folder / "home", tiny_base(folder / "base"))
+def home(tmp_path_factory: pytest.TempPathFactory, copy_home: Callable[..., Home]) -> Home:
+    home = copy_home(tmp_path_factory.mktemp("impact") / "home")
     serve_experts(home, {"colour": colour_rows(0, 40), "town": town_rows(0, 40)})
     return home
 
