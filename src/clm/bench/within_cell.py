@@ -78,8 +78,10 @@ class Cell:
             load_expert(self._folder / "experts" / self._experts[choice.start], self._base) if choice.start else None
         )
         learned = learn(
-            Lesson(self._base, TASK, new, {TASK: choice.replay}, start), self._policy,
-            self._folder / "checkpoints" / str(number), _Say(number),
+            Lesson(
+                self._base, TASK, new, {TASK: choice.replay}, start if choice.kind != "grow" else None, start=start
+            ),
+            self._policy, self._folder / "checkpoints" / str(number), _Say(number),
         )  # fmt: skip
         seen = seen_after(self._base, choice, new, self._seen(), self._policy.seed) if self._grows else None
         self._experts = {name: made for name, made in self._experts.items() if name not in choice.merged}

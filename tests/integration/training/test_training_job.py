@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from clm.core.artifacts import Artifacts
-from clm.core.files import read_json
+from clm.core.files import read_json, write_json
 from clm.jobs.files import read_result, write
 from clm.jobs.job import Compute, Stored
 from clm.jobs.training import TrainingJob, TrainingResult
@@ -23,8 +23,9 @@ from clm.llm.base import import_base, load_base
 from clm.llm.prompts import prompt_ids
 from clm.llm.router import load_router
 from clm.llm.runtime import Runtime
-from clm.policies import TrainingPolicy
+from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import BASE
+from clm.strategies import by_name
 from clm.training import job
 from tiny import tiny_base
 
@@ -36,7 +37,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: int = 24, **more: Any) -> Path:
+def _job(
+    home: Path,
+    folder: Path,
+    task: str = "greet",
+    epochs: int = 3,
+    rows: int = 24,
+    strategies: tuple[str, ...] = ("experts",),
+    **more: Any,
+) -> Path:
     content = [{"prompt": f"{task} number {n} please", "completion": f"{task[:2]} {n % 3}"} for n in range(rows)]
     base = next((home / "bases").iterdir())
     folder.mkdir(parents=True)
@@ -45,7 +54,8 @@ def _job(home: Path, folder: Path, task: str = "greet", epochs: int = 3, rows: i
          "content": [json.dumps(c) for c in content], "origin": ["new"] * rows},
         schema=dict.fromkeys(("record_id", "task", "shape", "content", "origin"), pl.String),
     ).write_parquet(folder / "mixture.parquet")  # fmt: skip
-    policy = TrainingPolicy(rank=4, epochs=epochs, batch_size=4, checkpoint_every=3)
+    chosen = tuple(by_name(name) for name in strategies)
+    policy = TrainingPolicy(strategies=chosen, rank=4, epochs=epochs, batch_size=4, checkpoint_every=3)
     given: dict[str, Any] = {"base": base.name, "mixture": folder / "mixture.parquet", **more}
     asked = TrainingJob(artifacts=Artifacts(home), compute=Compute(1), task=task, policy=policy, **given)
     write(folder / "job.json", asked)
@@ -126,6 +136,22 @@ def test_a_second_task_joins_the_router_without_the_first_ones_data(home: Path, 
     asked = ["greet number 7 please", "weigh the parcel number 9 please", "Tell me a joke about the Roman Empire."]
     ids = [prompt_ids(base.tokenizer, "completion", {"prompt": p}) for p in asked]
     assert router.route(Runtime(base).features(ids)) == ["greet", "weigh the parcel", BASE]
+
+
+def test_another_tasks_expert_is_where_a_task_starts_and_nobodys_teacher(home: Path, tmp_path: Path) -> None:
+    other = job.run(_job(home, tmp_path / "other", "weigh the parcel", rows=8))
+    assert other is not None
+    made: list[str] = []
+    for strategies in (("experts",), ("experts", "distill"), ("experts", "merge")):
+        folder = _job(home, tmp_path / "-".join(strategies), rows=8, strategies=strategies,
+                      others={"weigh the parcel": other.expert}, transfer=TransferPolicy(),
+                      other_features={"weigh the parcel": other.features.path})  # fmt: skip
+        decided = {"task": "weigh the parcel", "path": str(other.expert.path), "reason": "Warm.", "evidence": {}}
+        write_json(folder / "start.json", decided)
+        result = job.run(folder)
+        assert result is not None and (result.transfer or {})["started_from"] == "weigh the parcel"
+        made.append(result.expert.hash)
+    assert len(set(made)) == 1
 
 
 @pytest.mark.parametrize(
