@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from torch import Tensor
+
 from clm.bench.datasets import BenchTask
 from clm.bench.processes import own_peak_mb
 from clm.core.files import read_json, write_json
@@ -30,6 +32,7 @@ from clm.training.loop import Progress
 from clm.training.part_choice import choose_part
 from clm.training.parts import Choice, Known, seen_after
 from clm.training.routing import fit, load_seen, task_features
+from clm.training.states import load_state, save_state
 from clm.training.strategies.hooks import Lesson
 
 TASK = "task"
@@ -50,6 +53,7 @@ class Cell:
         self._most_memory: int = job["memory"]
         self._experts: dict[str, str] = {}  # hash by name
         self._features: dict[str, str] = {}  # the same of what the router knows
+        self._states: dict[str, str | None] = {}  # and of what the strategies remember
         self._memory: list[Example] = []
         self._answers: dict[tuple[str | None, str], str] = {}
         self._asked: dict[int, Features] = {}  # of test rows, by delivery
@@ -65,7 +69,7 @@ class Cell:
             kept = self._folder / f"step-{number:02}.json"
             if kept.exists():
                 step = read_json(kept)
-                self._experts, self._features = step["experts"], step["features"]
+                self._experts, self._features, self._states = step["experts"], step["features"], step["states"]
                 self._remember(number)
             else:
                 self._step(number, self._rows(number))
@@ -77,15 +81,13 @@ class Cell:
         start = (
             load_expert(self._folder / "experts" / self._experts[choice.start], self._base) if choice.start else None
         )
-        learned = learn(
-            Lesson(
-                self._base, TASK, new, {TASK: choice.replay}, start if choice.kind != "grow" else None, start=start
-            ),
-            self._policy, self._folder / "checkpoints" / str(number), _Say(number),
-        )  # fmt: skip
+        old, state = (start, self._state(choice.part)) if choice.start == choice.part else (None, {})
+        lesson = Lesson(self._base, TASK, new, {TASK: choice.replay}, old, state, start=start)
+        learned = learn(lesson, self._policy, self._folder / "checkpoints" / str(number), _Say(number))
         seen = seen_after(self._base, choice, new, self._seen(), self._policy.seed) if self._grows else None
         self._experts = {name: made for name, made in self._experts.items() if name not in choice.merged}
         self._experts[choice.part] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
+        self._states[choice.part] = save_state(learned.state, self._folder / "states")
         if seen is not None:
             self._features = {name: kept for name, kept in self._features.items() if name not in choice.merged}
             made = save_features(seen, self._folder / "features")
@@ -102,12 +104,17 @@ class Cell:
                 "evaluation_seconds": time.monotonic() - started - seconds,
                 "experts": self._experts,
                 "features": self._features,
+                "states": self._states,
                 "choice": choice.record(),
                 "notes": learned.notes,
                 "steps": learned.steps,
                 "peak_memory_mb": own_peak_mb(),
             },
         )
+
+    def _state(self, part: str) -> dict[str, Tensor]:
+        made = self._states.get(part)
+        return load_state(self._folder / "states" / f"{made}.safetensors") if made else {}
 
     def _choose(self, new: list[Example]) -> Choice:
         if not self._experts:
