@@ -4,10 +4,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from clm.verdicts import GateVerdict as GateVerdict
+from clm.verdicts import PassedBy as PassedBy
+from clm.verdicts import SliceVerdict as SliceVerdict
+from clm.verdicts import TaskVerdict as TaskVerdict
+from clm.verdicts import VerdictName as VerdictName
+
 Json = dict[str, Any]
 Shape = Literal["messages", "completion", "preference", "text"]
 Metric = Literal["exact_match", "token_f1", "perplexity", "choice"]
-VerdictName = Literal["pass", "fail", "inconclusive"]
 Exam = Literal["auto", "held_out", "recall"]  # how a task is examined, see clm.catalog.tables.Task
 SliceKind = Literal["held_out", "own", "recall"]  # left out of a delivery | brought by the user | taught prompts
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
@@ -210,33 +215,6 @@ class Evaluation:
     scores: dict[str, TaskScore]
     answers: str
     left_out: dict[str, str] = field(default_factory=dict[str, str])  # held-out examples that can't be asked, and why
-
-
-@dataclass(frozen=True)
-class TaskVerdict:
-    """Paired comparison on one task: difference = candidate - champion, with its one-sided lower bound."""
-
-    task: str
-    verdict: VerdictName
-    reason: str
-    candidate: float
-    champion: float
-    difference: float
-    lower_bound: float
-    margin: float
-    n: int
-    more_examples: int | None = None  # for inconclusive: about how many more would decide
-    p_value: float | None = None  # one-sided, of "no worse than the champion": exact McNemar or paired bootstrap
-    power: float | None = None  # how likely an update that changes nothing passes with this many examples
-    since_best: float | None = None  # difference to the best release that the task ever had, where that is another
-
-
-@dataclass(frozen=True)
-class GateVerdict:
-    verdict: VerdictName
-    reason: str
-    tasks: tuple[TaskVerdict, ...]
-    learned_nothing: bool = False  # why it failed: no loss, but no gain either, see clm.evaluation.learned
 
 
 @dataclass(frozen=True)

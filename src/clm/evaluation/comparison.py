@@ -1,22 +1,37 @@
 """One task's candidate against one other release, example by example. Pure."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clm.evaluation.bounds import Array, Bounds, discordant, paired_bounds, right_or_wrong, tango_bounds
+from clm.evaluation import betting, exact
+from clm.evaluation.bounds import Array, tango_bounds
+from clm.evaluation.likelihood import log_odds
 from clm.evaluation.sequential import examining_order, look_sizes, sequential_p
-from clm.evaluation.significance import excess_p
+from clm.evaluation.significance import excess_p, mcnemar_p
+from clm.records import SliceKind
 
+OF_TASKS = 0.5  # of the error rate of a fail, where suites have slices, which get the rest
 _MOST_TIMES = 100
+_CAUTION = 1.1  # the exact test asks for a little more than the score bounds
+_FEW = 0.1  # of the pairs may differ by a part of a point and still be judged by counts
 
 
 @dataclass(frozen=True)
 class ExampleScore:
     example_id: str
     score: float  # [0, 1]
+    likelihood: float | None = None  # mean natural log-likelihood per token of the right answer; None: not measured
+    answered_by: str | None = None  # hash of the expert, or BASE; None: not known
+    slice: int = 0
+    kind: SliceKind = "held_out"
+    stale: bool = False  # gives an answer that was superseded
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,10 @@ class Comparison:
     theirs: Array
     margin: float
     whole: int
-    chosen_from: int = 1  # releases of which the other one was picked for its score
+    chosen_from: int  # releases of which the other one was picked for its score
+    likelihoods: tuple[Array, Array] | None  # of the right answers: ours and theirs; None: not measured everywhere
+    changed: NDArray[np.bool_]  # another expert answers, or it is not known
+    dice: Array  # [n] in [0, 1), by example: a part of a point counts as a whole one that often
 
     @property
     def n(self) -> int:
@@ -37,28 +55,97 @@ class Comparison:
     def complete(self) -> bool:
         return self.n == self.whole
 
-    def bounds(self, confidence: float) -> Bounds:
-        return paired_bounds(self.ours, self.theirs, confidence)
+    @property
+    def difference(self) -> float:
+        return float((self.ours - self.theirs).mean())
 
-    def missing(self, confidence: float) -> int | None:
-        """About how many more examples would decide at this confidence, if what was seen goes on; None where it would
-        take more than 100 times as many: the difference lies too close to the margin."""
-        bounds = self.bounds(confidence)
-        if right_or_wrong(self.ours, self.theirs):
-            times = self._times_as_many(bounds.difference > -self.margin, confidence)
+    @cached_property
+    def differences(self) -> Array:
+        return self.ours - self.theirs
+
+    @cached_property
+    def by_counts(self) -> bool:
+        """Whether all pairs, but for a few, differ by a whole point or not at all."""
+        parts = np.abs(self.differences)
+        return int(((parts > 0) & (parts < 1)).sum()) <= _FEW * self.n
+
+    @property
+    def whole_points(self) -> NDArray[np.bool_]:
+        """[n]: pairs whose difference counts as a whole point."""
+        return np.abs(self.differences) > self.dice
+
+    @cached_property
+    def odds(self) -> tuple[Array, Array] | None:
+        """Log-odds of the right answers: ours and theirs."""
+        return None if self.likelihoods is None else (log_odds(self.likelihoods[0]), log_odds(self.likelihoods[1]))
+
+    @cached_property
+    def counts(self) -> tuple[int, int]:
+        """Pairs that the candidate won and lost. A part of a point is a whole one as often as it is large: the mean
+        stays what it is, and the exact test is valid for it."""
+        return self._counts(self.n)
+
+    def _counts(self, first: int) -> tuple[int, int]:
+        parts, whole = self.differences[:first], self.whole_points[:first]
+        return int((whole & (parts > 0)).sum()), int((whole & (parts < 0)).sum())
+
+    def ruled_out_p(self) -> float:
+        """p-value of "the candidate loses the margin or more", from its scores alone."""
+        if self.difference <= -self.margin:
+            return 1.0
+        if self.by_counts:
+            return exact.loss_ruled_out_p(*self.counts, self.n, self.margin)
+        return betting.loss_ruled_out_p(self.differences, self.margin)
+
+    def loss_p(self) -> float:
+        """p-value of "the candidate is no worse"."""
+        if self.by_counts:
+            return mcnemar_p(*self.counts)
+        return betting.loss_shown_p(self.differences, 0.0)
+
+    def lower(self, level: float) -> float:
+        """Confidence bound of the difference at this level. Of counts the score bound, or the margin itself where the
+        exact test, which decides, sees it on the other side."""
+        if not self.by_counts:
+            return betting.lower_bound(self.differences, level)
+        bound = tango_bounds(*self.counts, self.n, 1 - level).lower
+        bound = max(bound, -self.margin) if self.ruled_out_p() <= level else min(bound, -self.margin)
+        return min(bound, self.difference)
+
+    def upper(self, level: float) -> float:
+        if not self.by_counts:
+            return -betting.lower_bound(-self.differences, level)
+        return max(tango_bounds(*self.counts, self.n, 1 - level).upper, self.difference)
+
+    def chance_to_pass(self, level: float) -> float:
+        """How likely an update that changes nothing passes by its scores, if as many pairs differ as here."""
+        if self.by_counts:
+            share = sum(self.counts) / (2 * self.n)
+            return exact.pass_probability(self.n, self.margin, level, share, share)
+        error = float(self.differences.std()) / math.sqrt(self.n)
+        if self.n < exact.fewest_to_pass(self.margin, level):
+            return 0.0
+        return 1.0 if error == 0 else NormalDist().cdf(self.margin / error + NormalDist().inv_cdf(level))
+
+    def missing(self, level: float) -> int | None:
+        """About how many more examples would decide at this level, if what was seen goes on; None where it would take
+        more than 100 times as many: the difference lies too close to the margin."""
+        towards_pass = self.difference > -self.margin
+        if self.by_counts:
+            times = self._times_as_many(towards_pass, level)
         else:  # half-widths shrink at least as sqrt(n)
-            distance = abs(bounds.difference + self.margin)
-            above = bounds.difference > -self.margin
-            width = bounds.difference - bounds.lower if above else bounds.upper - bounds.difference
+            distance = abs(self.difference + self.margin)
+            width = self.difference - self.lower(level) if towards_pass else self.upper(level) - self.difference
             times = (width / distance) ** 2 if distance * _MOST_TIMES**0.5 > width else math.inf
-        return None if times >= _MOST_TIMES else max(1, math.ceil(self.n * times) - self.n)
+        least = exact.fewest_to_pass(self.margin, level) if towards_pass else 0
+        return None if times >= _MOST_TIMES else max(1, max(math.ceil(self.n * times * _CAUTION), least) - self.n)
 
-    def _times_as_many(self, towards_pass: bool, confidence: float) -> float:
-        won, lost = discordant(self.ours, self.theirs)
+    def _times_as_many(self, towards_pass: bool, level: float) -> float:
+        won, lost = self.counts
         low, high = 1.0, float(_MOST_TIMES)
         for _ in range(30):
             times = math.sqrt(low * high)
-            bounds = tango_bounds(won * times, lost * times, self.n * times, confidence)
+            bounds = tango_bounds(won * times, lost * times, self.n * times, 1 - level)
             enough = bounds.lower >= -self.margin if towards_pass else bounds.upper < -self.margin
             low, high = (low, times) if enough else (times, high)
         return high
@@ -71,9 +158,12 @@ class Comparison:
         """
 
         def p_of_first(size: int) -> float:
-            return excess_p(self.ours[:size], self.theirs[:size], self.margin)
+            return excess_p(*self._counts(size), size, self.margin)
 
-        p = sequential_p(p_of_first, self.whole, self.n) if early_stop else p_of_first(self.n)
+        if not self.by_counts:  # a bet may be looked at after every example
+            p = betting.loss_shown_p(self.differences, self.margin)
+        else:
+            p = sequential_p(p_of_first, self.whole, self.n) if early_stop else p_of_first(self.n)
         return min(1.0, p * self.chosen_from)
 
 
@@ -100,15 +190,18 @@ def compare(
     ours: Sequence[ExampleScore], theirs: Sequence[ExampleScore], margin: float, chosen_from: int = 1
 ) -> Comparison:
     """Of scores without trouble."""
-    mine = {example.example_id: example.score for example in ours}
-    other = {example.example_id: example.score for example in theirs}
-    order = examining_order(mine)
+    mine = {example.example_id: example for example in ours}
+    other = {example.example_id: example for example in theirs}
+    pairs = [(mine[name], other[name]) for name in examining_order(mine)]
     return Comparison(
-        np.array([mine[example] for example in order]),
-        np.array([other[example] for example in order]),
+        np.array([a.score for a, _ in pairs]),
+        np.array([b.score for _, b in pairs]),
         margin,
-        whole=len(other),
-        chosen_from=chosen_from,
+        len(other),
+        chosen_from,
+        _likelihoods(pairs),
+        np.array([a.answered_by is None or a.answered_by != b.answered_by for a, b in pairs]),
+        np.array([_die(a.example_id) for a, _ in pairs]),
     )
 
 
@@ -121,7 +214,21 @@ def clearly_worse(
     """
     if trouble(ours, theirs, margin, early_stop=True, other="the champion"):
         return False
-    return compare(ours, theirs, margin).claim_p(early_stop=True) * claims <= 1 - confidence
+    return compare(ours, theirs, margin).claim_p(early_stop=True) * claims <= OF_TASKS * (1 - confidence)
+
+
+def _likelihoods(pairs: Sequence[tuple[ExampleScore, ExampleScore]]) -> tuple[Array, Array] | None:
+    """None unless all are there and numbers: what was not measured is no evidence."""
+    sides = [[example.likelihood for example in side] for side in zip(*pairs, strict=True)]
+    known = [np.array([math.nan if value is None else value for value in side], float) for side in sides]
+    return None if any(np.isnan(side).any() for side in known) else (known[0], known[1])
+
+
+@lru_cache(maxsize=100_000)
+def _die(example_id: str) -> float:
+    """In [0, 1), the same for the same example always: the same scores give the same verdict."""
+    digest = hashlib.sha256(f"rounding 1 {example_id}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _stopped_early(our_ids: set[str], their_ids: set[str]) -> bool:

@@ -24,7 +24,7 @@ def protect(verdict: GateVerdict, protected: Collection[str], confidence: float)
         return verdict
     tasks = tuple(_failed(task) if task.task in lost else task for task in verdict.tasks)
     reason = "; ".join(task.reason for task in tasks if task.verdict == "fail")
-    return GateVerdict("fail", f"Worse than allowed: {reason}.", tasks)
+    return replace(verdict, verdict="fail", reason=f"Worse than allowed: {reason}.", tasks=tasks)
 
 
 def _failed(task: TaskVerdict) -> TaskVerdict:

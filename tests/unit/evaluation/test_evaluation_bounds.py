@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from clm.evaluation.bounds import bootstrap_bounds, paired_bounds, tango_bounds
+from clm.evaluation.bounds import score_statistic, score_statistics, tango_bounds
 
 
 def statistic_by_search(won: int, lost: int, n: int, difference: float) -> float:
@@ -52,22 +52,7 @@ def test_tango_covers_a_rare_loss() -> None:
     assert 0.93 <= covered <= 0.99
 
 
-def test_bootstrap_agrees_with_the_normal_interval_on_smooth_data_and_is_repeatable() -> None:
-    difference = np.random.default_rng(8).normal(-0.05, 0.2, 400).clip(-1, 1)
-    bounds = bootstrap_bounds(difference, 0.95)
-    half = norm.ppf(0.95) * difference.std(ddof=1) / math.sqrt(400)
-    assert bounds.lower == pytest.approx(difference.mean() - half, abs=0.002)
-    assert bounds.upper == pytest.approx(difference.mean() + half, abs=0.002)
-    assert bounds == bootstrap_bounds(difference, 0.95)
-
-
-def test_bootstrap_without_variance_claims_no_more_than_its_examples_show() -> None:
-    z2 = norm.ppf(0.95) ** 2
-    assert bootstrap_bounds(np.zeros(80), 0.95).lower == pytest.approx(-z2 / (80 + z2))
-    assert bootstrap_bounds(np.full(1, -0.2), 0.95).lower <= -0.9
-
-
-def test_right_or_wrong_scores_take_tango_and_graded_ones_the_bootstrap() -> None:
-    ones, half = np.ones(60), np.full(60, 0.5)
-    assert paired_bounds(ones, ones, 0.95) == tango_bounds(0, 0, 60, 0.95)
-    assert paired_bounds(half, half, 0.95) == bootstrap_bounds(half - half, 0.95)
+def test_many_statistics_at_once_are_the_single_ones() -> None:
+    won, lost = np.array([0, 3, 0, 50]), np.array([0, 7, 50, 0])
+    found = score_statistics(won, lost, 50, -0.05)
+    assert found == pytest.approx([score_statistic(*each, 50, -0.05) for each in zip(won, lost, strict=True)])

@@ -55,7 +55,7 @@ def test_a_thousand_updates_that_change_nothing_are_hardly_ever_rejected() -> No
     random = np.random.default_rng(21)
     verdicts = Counter(update(random, 120, [0.0] * TASKS, early_stop=True).verdict for _ in range(UPDATES))
     assert verdicts["fail"] / UPDATES <= 0.01
-    assert verdicts["pass"] / UPDATES >= 0.5
+    assert verdicts["pass"] / UPDATES >= 0.4  # of right and wrong alone, see test_evaluation_likelihood.py
 
 
 @pytest.mark.parametrize("early_stop", [False, True])

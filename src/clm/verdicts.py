@@ -1,0 +1,53 @@
+"""What the gate says of a candidate. A part of `clm.records`, where everyone takes it from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+VerdictName = Literal["pass", "fail", "inconclusive"]
+PassedBy = Literal["route", "scores", "likelihood"]  # what rules a loss out, see clm.evaluation.ruling_out
+
+
+@dataclass(frozen=True)
+class SliceVerdict:
+    """A part of a task's suite. `fail`: a loss of more than the margin is shown on it; `pass`: none is."""
+
+    name: str  # "legacy" and "new" (all such slices together), "recall" (taught prompts), or "slice 3"
+    verdict: VerdictName
+    candidate: float
+    champion: float
+    difference: float
+    n: int
+    stale: int = 0  # answers of the candidate that were superseded
+
+
+@dataclass(frozen=True)
+class TaskVerdict:
+    """Paired comparison on one task: difference = candidate - champion over its held-out examples, with its one-sided
+    lower bound over all that were examined, taught prompts too."""
+
+    task: str
+    verdict: VerdictName
+    reason: str
+    candidate: float
+    champion: float
+    difference: float
+    lower_bound: float
+    margin: float
+    n: int
+    more_examples: int | None = None  # for inconclusive: about how many more would decide
+    p_value: float | None = None  # one-sided, of "no worse than the champion": exact McNemar, or by betting
+    power: float | None = None  # how likely an update that changes nothing passes with this many examples
+    since_best: float | None = None  # difference to the best release that the task ever had, where that is another
+    slices: tuple[SliceVerdict, ...] = ()
+    passed_by: PassedBy | None = None
+    changed: int | None = None  # examples that another expert answers than before; None: not known
+    stale: int = 0  # answers of the candidate that were superseded
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    verdict: VerdictName
+    reason: str
+    tasks: tuple[TaskVerdict, ...]
+    learned_nothing: bool = False  # why it failed: no loss, but no gain either, see clm.evaluation.learned
+    average: float | None = None  # weighed over the tasks, difference to the best that each ever had; None: under two
