@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from clm.policies import ModelPolicy
@@ -22,6 +23,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 if PARALLEL:
     os.environ["OMP_NUM_THREADS"] = "1"
+
+settings.register_profile("clm", deadline=None)  # how fast this machine is now is no property of the code
+settings.load_profile("clm")
 
 if device := os.environ.get("TEST_DEVICE"):
     from clm.llm import base

@@ -2,16 +2,20 @@
 
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from clm.core import files, process
 from clm.core.hashing import short
+from clm.demo.baseline_job import BaselineJob, BaselineTask
 from clm.demo.clients import Traffic
 from clm.demo.scene import Scene
-from clm.errors import ClmError
+from clm.jobs.job import Compute
+from clm.jobs.progress import Progress
+from clm.jobs.runners import RUNNERS
+from clm.policies import TrainingPolicy
 
 Act = dict[str, Any]
 ROWS_FIRST = 126  # of a task's training rows
@@ -49,36 +53,35 @@ def forget(scene: Scene) -> Act:
     folder.mkdir()
     model = scene.get(f"/models/{scene.model}")
     first = next(u for u in reversed(scene.get("/updates", model=scene.model)["items"]) if u["task"] == TASKS[0])
-    job = {
-        "base": str(scene.settings.paths.bases / model["base_hash"]),
-        "base_hash": model["base_hash"],
-        "tasks": [{"task": t, "train": str(scene.work / f"{t}-first.jsonl"),
-                   "heldout": str(scene.work / f"{t}-heldout.jsonl"), "metric": "exact_match"} for t in TASKS],
-        "policy": model["policy"]["training"],
-        "max_new_tokens": model["policy"]["generation"]["max_new_tokens"],
-        "threads": scene.settings.threads,
-        "work": str(folder),
+    job = BaselineJob(
+        base=model["base_hash"],
+        artifacts=scene.settings.paths.artifacts,
+        compute=Compute(scene.settings.threads),
+        tasks=tuple(
+            BaselineTask(task, scene.work / f"{task}-first.jsonl", scene.work / f"{task}-heldout.jsonl", "exact_match")
+            for task in TASKS
+        ),
+        policy=TrainingPolicy.model_validate(model["policy"]["training"]),
+        max_new_tokens=model["policy"]["generation"]["max_new_tokens"],
+        work=folder,
         # The first task's adapter is what CLM's first update trained: same rows, same budget, nothing learnt before.
-        "first_expert": str(scene.settings.paths.releases / first["release_id"] / "experts" / TASKS[0]),
-    }  # fmt: skip
-    files.write_json(folder / "job.json", job)
-    child = process.spawn("clm.demo.baseline", str(folder), log=folder / "process.log")
-    told = 0
-    while child.poll() is None:
-        time.sleep(1)
-        told = _tell_new_lines(scene, folder / "progress.jsonl", told)
-    if child.returncode != 0:
-        raise ClmError(f"The sequential baseline ended with {child.returncode}: {process.tail(folder / 'process.log')}")
-    result = files.read_json(folder / "result.json")
-    lost = -result["backward_transfer"]
+        first_expert=scene.settings.paths.releases / first["release_id"] / "experts" / TASKS[0],
+    )
+
+    def say(progress: Progress) -> None:
+        for line in progress.take_messages():
+            scene.say(f"baseline  {line['message']}")
+
+    result = RUNNERS[scene.settings.jobs].run(job, folder, say, at_end=say)
+    lost = -(result.backward_transfer or 0.0)
     scene.say("one adapter, trained in sequence; each line is the state after one more task:")
-    for row in result["matrix"]:
+    for row in result.matrix:
         cells = "  ".join(f"{t} {s:.2f}" for t, s in zip(TASKS, row, strict=False) if s is not None)
         scene.say(f"  {cells}")
     kept = scene.get("/ledger", model=scene.model)
     scene.say(f"sequential fine-tuning lost {lost:.2f} of what it knew; CLM's backward transfer is "
               f"{kept['backward_transfer']:+.3f}", "green")  # fmt: skip
-    return {"ok": lost >= 0.3 and kept["backward_transfer"] >= -0.02, **result}
+    return {"ok": lost >= 0.3 and kept["backward_transfer"] >= -0.02, **asdict(result)}
 
 
 def poison(scene: Scene) -> Act:
@@ -190,21 +193,6 @@ def _lines(scene: Scene, task: str) -> list[str]:
 def _write(path: Path, lines: list[str]) -> Path:
     path.write_text("".join(lines), encoding="utf-8")
     return path
-
-
-def _tell_new_lines(scene: Scene, file: Path, told: int) -> int:
-    import json
-
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    for line in lines[told:]:
-        try:
-            message = json.loads(line).get("message")
-        except json.JSONDecodeError:
-            return told
-        told += 1
-        if message:
-            scene.say(f"baseline  {message}")
-    return told
 
 
 def _set_fault(scene: Scene, release_id: str, kind: str, rate: float) -> None:

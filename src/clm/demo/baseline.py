@@ -3,11 +3,8 @@
 One adapter goes through the tasks in order, with the same base, rows, budget and training loop as CLM's experts. After
 every task it answers the held-out examples of all tasks that it has seen.
 
-Reads `job.json`: base (folder), base_hash, tasks [{task, train, heldout (JSONL files), metric}], policy
-(TrainingPolicy), max_new_tokens, threads, work (folder for what is written on the way), and optionally first_expert:
-the folder of an adapter that this very budget gave for the first task, so that it need not be trained again.
-Writes `result.json` {matrix, average_performance, backward_transfer}, `matrix[i][j]` being the score on task j after
-task i, None before it is seen; on the way `progress.jsonl`; `error.json` with exit code 1 where it can't be done.
+Reads a `BaselineJob` from `job.json` and writes a `BaselineResult` to `result.json`; on the way `progress.jsonl`;
+`error.json` with exit code 1 where it can't be done.
 """
 
 import json
@@ -16,14 +13,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from clm.core.clock import iso, now
-from clm.core.files import read_json, write_json
-from clm.core.hashing import canonical_json, sha256_folder
+from clm.core.hashing import sha256_folder
+from clm.demo.baseline_job import BaselineJob, BaselineResult, BaselineTask
 from clm.evaluation.metrics import ANSWER_METRICS
-from clm.jobs.files import run_in_folder
-from clm.llm.base import Base, load_base
+from clm.jobs.files import run_in_folder, run_once
+from clm.jobs.progress import tell
+from clm.llm.base import Base, load_base_of
 from clm.llm.experts import save_expert
 from clm.llm.prompts import prompt_ids
 from clm.llm.runtime import GenerationRequest, Runtime
@@ -45,21 +41,20 @@ class TaskData:
     metric: str
 
 
-def run(folder: Path) -> dict[str, Any]:
+def run(folder: Path) -> BaselineResult:
     """Does the job in `folder` and returns its result."""
-    job = read_json(folder / "job.json")
-    tasks = [_read(entry) for entry in job["tasks"]]
-    policy = TrainingPolicy.model_validate(job["policy"])
-    base = load_base(Path(job["base"]), job["threads"])
-    adapters = Path(job["work"]) / "adapters"
-    say = _Progress(folder / "progress.jsonl")
-    first = job.get("first_expert")
-    matrix = learn_in_sequence(
-        base, tasks, policy, job["max_new_tokens"], adapters, Path(first) if first else None, say
+    return run_once(folder, BaselineJob, BaselineResult, _learn)
+
+
+def _learn(job: BaselineJob, folder: Path) -> BaselineResult:
+    def say(message: str) -> None:
+        tell(folder, "baseline", {"message": message})
+
+    base = load_base_of(job)
+    tasks = [_read(task) for task in job.tasks]
+    return summarise(
+        learn_in_sequence(base, tasks, job.policy, job.max_new_tokens, job.work / "adapters", job.first_expert, say)
     )
-    result = {"matrix": matrix, **summarise(matrix)}
-    write_json(folder / "result.json", result)
-    return result
 
 
 def learn_in_sequence(
@@ -108,34 +103,24 @@ def score(runtime: Runtime, adapter_hash: str, task: TaskData, max_new_tokens: i
     return statistics.fmean(metric(a.text, row["completion"]) for a, row in zip(answers, task.held_out, strict=True))
 
 
-def summarise(matrix: Matrix) -> dict[str, float | None]:
+def summarise(matrix: Matrix) -> BaselineResult:
     """Average performance and backward transfer (Lopez-Paz & Ranzato 2017) of a lower triangular matrix."""
     last = [value for value in matrix[-1] if value is not None]
     moved = [last[task] - (row[task] or 0.0) for task, row in enumerate(matrix[:-1])]
-    return {
-        "average_performance": statistics.fmean(last),
-        "backward_transfer": statistics.fmean(moved) if moved else None,
-    }
+    return BaselineResult(
+        matrix=tuple(map(tuple, matrix)),
+        average_performance=statistics.fmean(last),
+        backward_transfer=statistics.fmean(moved) if moved else None,
+    )
 
 
-def _read(entry: dict[str, str]) -> TaskData:
-    def rows(file: str) -> list[dict[str, str]]:
-        lines = (json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines())
+def _read(task: BaselineTask) -> TaskData:
+    def rows(file: Path) -> list[dict[str, str]]:
+        lines = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
         return [{"prompt": row["prompt"], "completion": row["completion"]} for row in lines]
 
-    train_rows = [Example(f"row {n}", "completion", dict(row)) for n, row in enumerate(rows(entry["train"]), start=1)]
-    return TaskData(entry["task"], train_rows, rows(entry["heldout"]), entry["metric"])
-
-
-class _Progress:
-    """Adds a line per sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, message: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(canonical_json({"at": iso(now()), "stage": "baseline", "message": message}) + "\n")
+    train_rows = [Example(f"row {n}", "completion", dict(row)) for n, row in enumerate(rows(task.train), start=1)]
+    return TaskData(task.name, train_rows, rows(task.held_out), task.metric)
 
 
 def main() -> int:

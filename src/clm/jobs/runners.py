@@ -1,7 +1,7 @@
 """Where a job runs: in a process of its own, or in ours. Both end alike, with the same result in the job's folder."""
 
 import importlib
-import time
+import subprocess
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +39,7 @@ class Subprocess:
         module = job.module
         child = process.spawn(module, str(folder), log=folder / "process.log", environment={"HF_HUB_OFFLINE": "1"})
         try:
-            while child.poll() is None:
-                time.sleep(POLL_SECONDS)
+            while not _ended(child, POLL_SECONDS):
                 progress.read()
                 watch(progress)
         finally:
@@ -89,6 +88,15 @@ def _prepare(job: Job[Any], folder: Path) -> Progress:
     write(folder / "job.json", job)
     (folder / "error.json").unlink(missing_ok=True)
     return Progress(folder)
+
+
+def _ended(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Waits for its end, so long at most."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _failure(folder: Path, module: str, code: int) -> ClmError:
