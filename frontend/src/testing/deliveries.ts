@@ -23,6 +23,7 @@ export const report = (more: Partial<IngestReport> = {}): IngestReport => ({
   dataset_version: 3,
   into_suite: 9,
   refusals: [refusal()],
+  unchecked: null,
   ...more,
 })
 
