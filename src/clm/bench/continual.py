@@ -185,8 +185,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _policy(options: ContinualOptions, name: str) -> TrainingPolicy:
+    length = {"epochs": options.epochs} if options.epochs else {}
     return TrainingPolicy.model_validate(
-        {"epochs": options.epochs, "learning_rate": options.learning_rate, "batch_size": options.batch_size,
+        {**length, "learning_rate": options.learning_rate, "batch_size": options.batch_size,
          "strategies": parse_strategies(name)}
     )  # fmt: skip
 

@@ -84,9 +84,9 @@ class ContinualOptions(Options):
     transfer: int = field(
         default=1, metadata=says("1: a new expert may start from the most similar one, as in an update; 0: fresh", 0)
     )
-    epochs: int = field(default=3, metadata=says("passes over a task's rows", 1))
+    epochs: int = field(default=0, metadata=says("passes over a task's rows; 0: as the policy's default decides", 0))
     batch_size: int = field(default=4, metadata=says("rows per step", 1))
-    learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
+    learning_rate: float = field(default=1e-3, metadata=says("peak; it warms up, and falls at the end", 1e-9))
     base: str = field(
         default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
     )
