@@ -20,7 +20,7 @@ from clm.training.examples import Example, Tokens
 from clm.training.order import Order
 from clm.training.stopping import Ended, Look, decide, held_back, is_falling, told
 
-LOOK_STEPS = (10, 100)  # shortest and longest way between two looks; within them, one epoch
+LOOK_STEPS = (10, 100)  # shortest and longest way between two looks; within them, whole epochs
 FALL_SHARE = 0.3  # of the steps before, while the rate falls; half of `least_steps` at least
 
 
@@ -129,7 +129,9 @@ class Auto(_Looking):
         self._learning = Order([lengths[row] for row in self._kept], policy.batch_size, seed)
         self._per_epoch = self._learning.batches_per_epoch
         shortest, longest = LOOK_STEPS
-        self._every = min(longest, self._per_epoch * math.ceil(shortest / self._per_epoch))
+        whole = self._per_epoch * math.ceil(shortest / self._per_epoch)
+        # The rows' own losses are compared over whole epochs only: within one, other rows are as new as those before.
+        self._every = min(longest, whole) if self._held else whole
         self._least_fall = max(1, policy.least_steps // 2)
         # With the fall behind it, `most_steps` are not exceeded.
         self._last = max(1, min(policy.most_steps - self._least_fall, math.floor(policy.most_steps / (1 + FALL_SHARE))))
@@ -154,12 +156,14 @@ class Auto(_Looking):
         if self.steps is not None:
             return
         self._losses.append(loss)
-        if step % self._every and step != self._last:
+        on_time = step % self._every == 0 or step == self._last
+        late = (on_time or step % LOOK_STEPS[1] == 0) and ask.is_late()
+        if not on_time and not late:
             return
         look = self._look(step, ask.loss_on(self._held) if self._held else None)
         held = "" if look.held_back is None else f", {look.held_back:.3f} on rows held back"
         self._story = f"After {step} steps: loss {look.loss:.3f}{held}."
-        ended = decide(self._looks, self._policy, self._last, ask.is_late())
+        ended = decide(self._looks, self._policy, self._last, late)
         if ended is not None:
             self._end(step, ended)
             self._story += f" Enough: {ended.reason}. The learning rate falls to zero until step {self.steps}."

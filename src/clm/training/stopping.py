@@ -63,7 +63,8 @@ def decide(looks: Sequence[Look], policy: TrainingPolicy, last: int, late: bool)
     what = "the rows' own loss" if look.held_back is None else "held-back loss"
     if 2 * look.step >= policy.least_steps:  # the other half is for the fall of the rate
         if losses[-1] <= (NEARLY_KNOWN if look.held_back is None else KNOWN):
-            return Ended("the rows are known" if look.held_back is None else "the rows held back are known", False)
+            whose = "the rows are nearly known" if look.held_back is None else "the rows held back are known"
+            return Ended(whose, False)
         best = _last_gain(losses)
         if len(looks) - 1 - best >= PATIENCE_LOOKS and look.step - looks[best].step >= PATIENCE_STEPS:
             return Ended(f"{what} stopped falling", False)
