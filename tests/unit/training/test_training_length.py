@@ -112,7 +112,7 @@ def test_rows_are_held_back_until_the_rate_falls_and_then_learned_first(steps: i
 
 def test_rows_that_are_each_taught_once_are_compared_over_whole_epochs() -> None:
     """Within an epoch of 200 steps the loss stays where it is, for each row is new; it falls from epoch to epoch."""
-    length = Auto(POLICY, [9] * 800, [], seed=3)
+    length = Auto(POLICY.model_copy(update={"most_steps": 9000}), [9] * 800, [], seed=3)
     step = 0
     while length.steps is None:
         length.batch(step)
