@@ -117,8 +117,8 @@ def test_rows_that_are_each_taught_once_are_compared_over_whole_epochs() -> None
     while length.steps is None:
         length.batch(step)
         step += 1
-        length.after(step, 2.0 / (1 + (step - 1) // 200), Questions(lambda _: 9.0, lambda: False))
-    assert [look[0] for look in length.record()["looks"]][:3] == [200, 400, 600] and step == 200 * 20
+        length.after(step, 1.89 / (1 + (step - 1) // 200), Questions(lambda _: 9.0, lambda: False))
+    assert [look[0] for look in length.record()["looks"]][:3] == [200, 400, 600] and step == 200 * 19
     assert "nearly known" in length.record()["stopped"]
     late = Auto(POLICY, [9] * 800, [], seed=3)
     for step in range(1, 101):
