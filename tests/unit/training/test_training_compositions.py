@@ -10,9 +10,11 @@ import torch
 from clm.errors import InvalidInput
 from clm.llm.base import Base, load_base
 from clm.llm.decoder import Expert
-from clm.strategies import CONFLICTS, OPTIONS, adapter_of, replays
+from clm.llm.experts import new_expert
+from clm.strategies import CONFLICTS, OPTIONS, adapter_of, by_name, replays
 from clm.training.learning import Learned, learn
-from clm.training.strategies.hooks import Lesson
+from clm.training.strategies import build_strategies
+from clm.training.strategies.hooks import Lesson, Step
 from clm.training.strategies.merge import dare
 from clm.training.weights import FlatWeights
 from lessons import loss, policy, rows, short, texts
@@ -137,6 +139,28 @@ def test_where_a_new_expert_begins_is_not_what_it_holds_on_to(base: Base) -> Non
     assert all(torch.equal(plain, each) for each in held)
     fresh = learn(Lesson(base, "town", rows("town", 0, 8)), short("experts"))
     assert not torch.equal(plain, flat(fresh.expert))
+
+
+def test_a_refresh_with_distillation_stays_nearer_to_the_released_expert(base: Base) -> None:
+    old = learn(Lesson(base, "colour", rows("colour", 0, 16)), policy("experts")).expert
+    lesson = Lesson(base, "colour", rows("town", 0, 16), old=old)  # what is new is quite another thing
+    plain, distilled = (
+        learn(lesson, policy("experts", *more)).expert for more in ([], [{"name": "distill", "weight": 3.0}])
+    )
+    assert loss(base, distilled, "colour") < loss(base, plain, "colour")
+    assert (flat(distilled) - flat(old)).norm() < (flat(plain) - flat(old)).norm()
+
+
+def test_olora_adds_up_the_overlaps_as_its_reference_code_does(base: Base) -> None:
+    old, new = (new_expert(base, 3, rank=2, alpha=2, seed=seed) for seed in (1, 2))
+    (strategy,) = build_strategies((by_name({"name": "olora", "weight": 3.0}),), policy("olora"))
+    lesson, weights = Lesson(base, "town", rows("town", 0, 2), old=old), FlatWeights(new)
+    nothing: Any = None
+    strategy.prepare(lesson, nothing, weights)
+    penalty = strategy.penalty(Step([0], weights.flat, nothing, nothing))
+    expected = sum(float((a @ new.weights[place][0].T).abs().sum()) for place, (a, _) in old.weights.items())
+    assert penalty is not None
+    assert float(penalty) == pytest.approx(3 * expected)
 
 
 def test_dare_neither_grows_nor_drops_the_same_weights_again_and_again(base: Base) -> None:

@@ -253,5 +253,5 @@ def test_a_penalty_that_is_not_finite_stops_the_training(
         {place: (a.clone(), b + math.nan) for place, (a, b) in lesson.old.weights.items()}, lesson.old.rank, 8
     )
     state = {key: value * math.nan for key, value in lesson.state.items()}
-    with pytest.raises(TrainingFailed, match=r"was nan at step 1 of"):
+    with pytest.raises(TrainingFailed, match=r"was nan at step 1\."):
         learn(replace(lesson, old=broken, state=state), chosen)

@@ -13,9 +13,11 @@ from clm.training.weights import FlatWeights
 
 
 class Olora(Strategy):
-    """Trains a fresh LoRA on top of the frozen sum of the older ones, and adds weight * sum |A_old A_new^T|^2.
+    """Trains a fresh LoRA on top of the frozen sum of the older ones, and adds weight * sum |A_old A_new^T|.
 
-    The released adapter is all of them side by side, so its rank grows by `rank` with every update.
+    The paper writes squares; its authors' code sums absolute values, whose pull does not fade as an overlap gets small.
+    Both were measured (docs/experiments.md, 2026-11-26). The released adapter is all of them side by side, so its rank
+    grows by `rank` with every update.
     """
 
     name = "olora"
@@ -39,7 +41,7 @@ class Olora(Strategy):
         if self._old is None or self._weights is None:
             return None
         new = self._weights.expert().weights
-        overlaps = [(a @ new[place][0].T).square().sum() for place, (a, _) in self._old.weights.items() if place in new]
+        overlaps = [(a @ new[place][0].T).abs().sum() for place, (a, _) in self._old.weights.items() if place in new]
         return self._weight * torch.stack(overlaps).sum()
 
     def finish(self, lesson: Lesson, trained: Expert) -> Expert:
