@@ -185,7 +185,7 @@ def test_joint_gives_small_tasks_more_than_their_share(base: Base) -> None:
 def test_texts_are_read_before_the_answers(base: Base) -> None:
     lesson = Lesson(base, "town", [*texts(0, 12), *rows("town", 0, 16)])
     steps: list[int] = []
-    learned = learn(lesson, short({"name": "domain", "epochs": 3}), on_progress=lambda p: steps.append(p.steps))
+    learned = learn(lesson, short({"name": "domain", "epochs": 3}), on_progress=lambda p: steps.append(p.steps or 0))
     assert steps == [6] * 6 + [4] * 4  # 12 texts three times, then 16 rows twice
     assert learned.steps == 10
     only_texts = learn(Lesson(base, "town", texts(0, 12)), short("domain"))
