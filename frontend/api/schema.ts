@@ -1103,7 +1103,7 @@ export interface components {
              * Metric
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
+            metric: "exact_match" | "token_f1" | "rouge_l" | "chrf" | "contains" | "number" | "json_fields" | "perplexity" | "choice" | "judge";
             /** Previous */
             previous: number | null;
             /** Task */
@@ -1594,6 +1594,11 @@ export interface components {
         ReportOut: {
             /** Accepted */
             accepted: number;
+            /**
+             * Advice
+             * @description with a task's first rows: a metric that suits them better
+             */
+            advice: string | null;
             /** Batch Id */
             batch_id: string;
             /**
@@ -1930,7 +1935,7 @@ export interface components {
              * @default exact_match
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
+            metric: "exact_match" | "token_f1" | "rouge_l" | "chrf" | "contains" | "number" | "json_fields" | "perplexity" | "choice" | "judge";
             /** Name */
             name: string;
             /**
@@ -1970,7 +1975,7 @@ export interface components {
              * Metric
              * @enum {string}
              */
-            metric: "exact_match" | "token_f1" | "perplexity" | "choice";
+            metric: "exact_match" | "token_f1" | "rouge_l" | "chrf" | "contains" | "number" | "json_fields" | "perplexity" | "choice" | "judge";
             /** Name */
             name: string;
             /** Open Slice */

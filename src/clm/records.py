@@ -12,7 +12,9 @@ from clm.verdicts import VerdictName as VerdictName
 
 Json = dict[str, Any]
 Shape = Literal["messages", "completion", "preference", "text"]
-Metric = Literal["exact_match", "token_f1", "perplexity", "choice"]
+Metric = Literal[
+    "exact_match", "token_f1", "rouge_l", "chrf", "contains", "number", "json_fields", "perplexity", "choice", "judge"
+]
 Exam = Literal["auto", "held_out", "recall"]  # how a task is examined, see clm.catalog.tables.Task
 SliceKind = Literal["held_out", "own", "recall"]  # left out of a delivery | brought by the user | taught prompts
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
@@ -67,9 +69,8 @@ class IngestReport:
     dataset_version: int | None  # None where no row was accepted
     refusals: tuple[Refusal, ...] = ()
     into_suite: int = 0  # of the accepted: rows that the task's holdout share put into its suite
-    unchecked: str | None = (
-        None  # why the rows were not checked against tokenizer, template and limits; None: they were
-    )
+    unchecked: str | None = None  # why rows were not checked against tokenizer, template and limits; None: they were
+    advice: str | None = None  # with a task's first rows: why another metric suits them better
 
 
 Fate = Literal["accepted", "duplicate", "barred"]  # barred: the prompt stands on the other side of the held-out line
@@ -215,6 +216,7 @@ class Evaluation:
     scores: dict[str, TaskScore]
     answers: str
     left_out: dict[str, str] = field(default_factory=dict[str, str])  # held-out examples that can't be asked, and why
+    judge_trouble: str | None = None  # why a judge owes verdicts: tasks that need them have no score
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ def report(made: "IngestReport", output: Format) -> None:
         for refusal in made.refusals[:10]:
             field = f", field {refusal.field}" if refusal.field else ""
             typer.echo(f"  line {refusal.line}{field}: {refusal.reason}")
-        if made.unchecked:
-            typer.echo(f"  {made.unchecked}", err=True)
+        for said in filter(None, (made.unchecked, made.advice)):
+            typer.echo(f"  {said}", err=True)
         if made.refused > 10:
             typer.echo(f"  … and {made.refused - 10} more: clm data dead-letters {made.batch_id}")
 

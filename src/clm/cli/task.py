@@ -19,9 +19,12 @@ WATCHED = "Evaluated with every update although it has no training rows."
 def add(
     name: str,
     model: Model = None,
-    metric: Annotated[str, typer.Option(help="exact_match, token_f1, perplexity or choice.")] = "exact_match",
+    metric: Annotated[str | None, typer.Option(help="See docs/metrics.md; none: what suits --rows or --suite.")] = None,
     margin: Annotated[float | None, typer.Option(help="Tolerated loss in score points; none: the policy's.")] = None,
     suite: Annotated[Path | None, typer.Option(help="File with the held-out examples.", exists=True)] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="Rows of the task, to choose the metric by; not taken in.", exists=True)
+    ] = None,
     holdout: Annotated[
         float, typer.Option(help="Share of the rows before the first update that is held out by itself.")
     ] = 0.2,
@@ -34,7 +37,7 @@ def add(
     """Add a task. With --suite nothing else is held out; without, a share of its first rows is."""
     from clm.catalog import service
 
-    model = here.model(model)
+    model, metric = here.model(model), metric or _proposed(rows or suite)
     with here.database.transaction() as session:
         service.add_task(session, here.caller, model=model, name=name, metric=metric,  # pyright: ignore[reportArgumentType]
                          margin=margin, holdout=0.0 if suite else holdout, description=description, group=group,
@@ -43,6 +46,19 @@ def add(
                f"`clm task impact {name}` shows before what that does to the other tasks.")  # fmt: skip
     if suite:
         report(ingest_file(suite, model, name, suite=True, key=None), Format.table)
+
+
+def _proposed(file: Path | None) -> str:
+    """The metric that suits the file's rows."""
+    from clm.catalog.metrics import propose
+    from clm.ingest.batch import peek
+
+    if file is None:
+        return "exact_match"
+    found, _ = peek(file, here.settings.max_line_bytes)
+    proposal = propose([(record.shape, record.content) for record in found])
+    typer.echo(f"Scored by {proposal.metric}: {proposal.reason} Another: --metric.", err=True)
+    return proposal.metric
 
 
 @app.command("list")

@@ -5,7 +5,6 @@ loaded when the first answer is missing in the store, so an evaluation of known 
 """
 
 import math
-import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,15 +15,16 @@ from clm.errors import TrainingFailed
 from clm.evaluation.answer_store import AnswerStore, answer_key, features_key, likelihood_key
 from clm.evaluation.answers import AnswerRow
 from clm.evaluation.choices import likeliest, variants
+from clm.evaluation.judge import Judge, Pair
 from clm.evaluation.lazy_model import LazyModel
-from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, LIKELIHOOD_METRICS, check_metric
+from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, JUDGE, LIKELIHOOD_METRICS, check_metric
 from clm.evaluation.sequential import examining_order, look_sizes
-from clm.evaluation.suites import SuiteExample, suite_hash
+from clm.evaluation.suites import SuiteExample
 from clm.jobs.job import Stored
 from clm.llm.mixtures import mixture_name
-from clm.llm.prompts import completion_text, example_ids, prompt_ids, routing_ids
+from clm.llm.prompts import completion_text, example_ids, prompt_ids, request_text, routing_ids
 from clm.llm.router import load_router
-from clm.records import BASE, Metric, TaskScore, task_of
+from clm.records import BASE, Metric
 
 if TYPE_CHECKING:
     from clm.llm.runtime import Runtime
@@ -62,9 +62,11 @@ class Evaluator:
         metrics: Mapping[str, Metric],
         max_new_tokens: int,
         on_progress: OnProgress | None = None,
+        judge: Judge | None = None,
     ) -> None:
         for task in suites:
             check_metric(metrics[task])
+        self._judge = judge
         self._model = model
         self._store = store
         self._suites = suites
@@ -153,15 +155,21 @@ class Evaluator:
         known = self._store.answers(keys)
         asked = {k: (e, r) for k, e, r in zip(keys, examples, routed, strict=True) if k not in known}
         answers = {**known, **self._generate(candidate, asked, cap)}
+        scores = self._scored(task, examples, [answers[key] for key in keys])
+        return [
+            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
+                      answers[key], completion_text(example.shape, example.content), score, cap, key in known)
+            for key, example, route, score in zip(keys, examples, routed, scores, strict=True)
+        ]  # fmt: skip
+
+    def _scored(self, task: str, examples: Sequence[SuiteExample], answers: Sequence[str]) -> list[float]:
+        """In [0, 1]; NaN where a judge was asked and gave no verdict."""
+        references = [completion_text(example.shape, example.content) for example in examples]
+        if self._judge is not None and self._metrics[task] == JUDGE:
+            requests = [request_text(example.shape, example.content) for example in examples]
+            return self._judge.scores([Pair(*each) for each in zip(requests, answers, references, strict=True)])
         metric = ANSWER_METRICS[self._metrics[task]]
-        rows: list[AnswerRow] = []
-        for key, example, route in zip(keys, examples, routed, strict=True):
-            reference = completion_text(example.shape, example.content)
-            rows.append(
-                AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
-                          answers[key], reference, metric(answers[key], reference), cap, key in known)
-            )  # fmt: skip
-        return rows
+        return [metric(answer, reference) for answer, reference in zip(answers, references, strict=True)]
 
     def _generate(
         self, candidate: Candidate, asked: Mapping[str, tuple[SuiteExample, Route]], cap: int
@@ -261,27 +269,3 @@ class Evaluator:
     def _advance(self, examples: int) -> None:
         self._done += examples
         self._on_progress(self._done, self._total)
-
-
-def task_scores(
-    rows: Sequence[AnswerRow], suites: Suites, metrics: Mapping[str, Metric], candidate: Candidate
-) -> dict[str, TaskScore]:
-    """Means per task that was answered. Misrouted: none of the task's experts answered, or not the base where there is
-    none."""
-    scores: dict[str, TaskScore] = {}
-    taught = set(map(task_of, candidate.experts))
-    for task, examples in suites.items():
-        mine = [row for row in rows if row.task == task]
-        if not mine:
-            continue
-        wanted = task if task in taught else BASE
-        scores[task] = TaskScore(
-            task=task,
-            metric=metrics[task],
-            score=statistics.fmean(row.score for row in mine),
-            n=len(mine),
-            suite_hash=suite_hash(examples),
-            misrouted=sum(task_of(row.routed) != wanted for row in mine),
-            reused=sum(row.reused for row in mine),
-        )
-    return scores

@@ -10,11 +10,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from clm.errors import InvalidInput
 from clm.evaluation.answer_store import AnswerStore
 from clm.evaluation.answers import AnswerRow, example_scores, write_answers
 from clm.evaluation.comparison import ExampleScore, clearly_worse
-from clm.evaluation.evaluator import Candidate, Enough, Evaluator, task_scores
+from clm.evaluation.evaluator import Candidate, Enough, Evaluator
+from clm.evaluation.judge import Judge
 from clm.evaluation.lazy_model import LazyModel
+from clm.evaluation.metrics import JUDGE
+from clm.evaluation.scores import task_scores
 from clm.evaluation.suites import read_suites
 from clm.jobs.evaluation import Answered, EarlyStop, EvaluationJob, EvaluationResult
 from clm.jobs.files import run_in_folder, run_once
@@ -34,7 +38,8 @@ def _evaluate(job: EvaluationJob, folder: Path) -> EvaluationResult:
     answers_dir = job.artifacts.answers / ("" if compute.dtype == "float32" else compute.dtype)
     with AnswerStore(answers_dir, job.base) as store:
         model = LazyModel(job.base_path, compute.threads, compute.device, compute.dtype)
-        evaluator = Evaluator(model, store, suites, job.metrics, job.max_new_tokens, _Progress(folder))
+        judge = _judge_of(job)
+        evaluator = Evaluator(model, store, suites, job.metrics, job.max_new_tokens, _Progress(folder), judge)
         for name in sorted(job.compositions, key=lambda name: (name != "champion", name)):
             parts = job.compositions[name]
             candidate = Candidate(parts.experts, parts.router)
@@ -43,8 +48,22 @@ def _evaluate(job: EvaluationJob, folder: Path) -> EvaluationResult:
                 enough = _clearly_worse(job.early_stop, answered["champion"].answers)
             rows = evaluator.evaluate(candidate, parts.tasks, enough)
             answers = write_answers(rows, folder / f"answers-{name}.parquet")
-            answered[name] = Answered(task_scores(rows, suites, job.metrics, candidate), answers)
-    return EvaluationResult(compositions=answered)
+            answered[name] = Answered(
+                task_scores(rows, suites, job.metrics, candidate, judge.pin if judge else None), answers
+            )
+    return EvaluationResult(compositions=answered, judge_trouble=judge.error if judge else None)
+
+
+def _judge_of(job: EvaluationJob) -> Judge | None:
+    if job.judge is not None:
+        return Judge(job.judge, job.artifacts.answers / "verdicts.db")
+    judged = sorted(task for task, metric in job.metrics.items() if metric == JUDGE)
+    if judged:
+        raise InvalidInput(
+            f"Task {judged[0]!r} is scored by a judge, and none is set. "
+            "Name one in config.yaml: judge_url and judge_model."
+        )
+    return None
 
 
 def _clearly_worse(rule: EarlyStop, champion_answers: Path) -> Enough:

@@ -6,13 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from clm.core.clock import now
 from clm.errors import ClmError
-from clm.ingest.reading import READERS
+from clm.ingest.reading import READERS, format_of
 from clm.ingest.refused import RowRefused, sample_of
 from clm.ingest.row import Row
 from clm.ingest.validation import to_record
-from clm.records import Appended, Record, Refusal
+from clm.records import Appended, Json, Record, Refusal, Shape
 
+SAMPLED = 200  # good rows of a batch that are looked at as a whole
 KEPT_REFUSALS = 10_000  # refused rows of a batch that are kept one by one; beyond, they are only counted
 _BARRED = {
     False: "its prompt is held out: it stands in a suite of this model, and a model must not train on its exam",
@@ -47,6 +49,7 @@ class Delivery:
     max_tokens: int = 0
     metric: str = ""
     unchecked: str | None = None
+    advice: str | None = None  # once it is taken: a metric that suits a task's first rows better
     slice: int = 1  # the suite's open slice, to which held-out rows are added
 
 
@@ -61,6 +64,7 @@ class Loaded:
     into_suite: int = 0
     version: int | None = None
     refusals: list[Refusal] = field(default_factory=list[Refusal])
+    sample: list[tuple[Shape, Json]] = field(default_factory=list[tuple[Shape, Json]])  # of the good rows, the first
 
     def refuse(self, refusal: Refusal) -> None:
         self.refused += 1
@@ -104,6 +108,8 @@ def _store(
                 if unfit is not None:
                     loaded.refuse(unfit)
                     continue
+                if len(loaded.sample) < SAMPLED:
+                    loaded.sample.append((row[1].shape, row[1].content))
                 lines.append(row[0])
                 yield replace(row[1], slice=delivery.slice, kind=kind) if suite else row[1]
 
@@ -123,6 +129,18 @@ def _store(
 def _is_held_out(record: Record, delivery: Delivery) -> bool:
     """By prompt, not by chance: the same prompt is on the same side in every delivery and with every answer."""
     return delivery.suite or int(record.prompt_hash[:8], 16) / 2**32 < delivery.holdout
+
+
+def peek(file: Path, max_line_bytes: int) -> tuple[list[Record], Refusal | None]:
+    """The good rows of a file that is not taken in, and the first of the bad ones."""
+    delivery = Delivery(
+        batch_id="peek", model="", task="", source="peek", suite=False, holdout=0.0, sealed=False,
+        format=format_of(file, format=None, file_name=file.name, content_type=None), arrived=now(),
+        max_line_bytes=max_line_bytes,
+    )  # fmt: skip
+    found = [row if isinstance(row, Refusal) else row[1] for row in read(file, delivery)]
+    records = [row for row in found if isinstance(row, Record)]
+    return records, next((row for row in found if isinstance(row, Refusal)), None)
 
 
 def read(body: Path, delivery: Delivery) -> Iterator[tuple[int, Record] | Refusal]:

@@ -46,6 +46,12 @@ def refusals(session: Session, batch_id: str, *, after: int = 0, limit: int = 10
     return list(session.scalars(query.order_by(DeadLetter.id).limit(limit)))
 
 
+def has_rows(session: Session, model: str, task: str) -> bool:
+    """Whether a batch of the task was committed before."""
+    query = select(Batch.id).where(Batch.model == model, Batch.task == task, Batch.state == "committed").limit(1)
+    return session.scalar(query) is not None
+
+
 def accepted_since(session: Session, model: str, task: str, since: datetime | None) -> int:
     """Training rows of a task that were accepted after a moment (None: ever); what the volume trigger counts.
 

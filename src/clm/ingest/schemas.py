@@ -26,6 +26,7 @@ class ReportOut(Schema):
     dataset_version: int | None = Field(description="none where no row was accepted")
     into_suite: int = Field(description="of the accepted: put into the task's suite by its holdout share")
     unchecked: str | None = Field(description="why rows were not checked against tokenizer, template and limits")
+    advice: str | None = Field(description="with a task's first rows: a metric that suits them better")
     refusals: list[RefusalOut] = Field(description="the first 100; /batches/{id}/refusals has the others")
 
 

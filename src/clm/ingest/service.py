@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
+from clm.catalog.metrics import advice
 from clm.catalog.service import get_task
 from clm.core.caller import Caller
 from clm.core.clock import now
@@ -219,6 +220,9 @@ def _delivery(batch: Batch) -> Delivery:
 def _commit(session: Session, caller: Caller, batch: Batch, loaded: Loaded) -> None:
     batch.received, batch.accepted, batch.duplicate = loaded.received, loaded.accepted, loaded.duplicate
     batch.refused, batch.into_suite, batch.dataset_version = loaded.refused, loaded.into_suite, loaded.version
+    if not repository.has_rows(session, batch.model, batch.task):
+        said = advice(get_task(session, batch.model, batch.task).metric, loaded.sample)
+        batch.delivery = {**batch.delivery, "advice": said}
     batch.state = "committed" if loaded.accepted + loaded.duplicate else "refused"
     batch.finished_at = now()
     batch.spool_path = None
@@ -244,4 +248,5 @@ def _report(session: Session, batch: Batch) -> IngestReport:
         refusals=tuple(Refusal(r.line, r.field, r.reason, r.sample) for r in refusals),
         into_suite=batch.into_suite,
         unchecked=batch.delivery.get("unchecked"),
+        advice=batch.delivery.get("advice"),
     )

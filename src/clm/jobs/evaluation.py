@@ -27,6 +27,16 @@ class EarlyStop(Written):
 
 
 @dataclass(frozen=True)
+class JudgeOptions(Written):
+    """Who judges free text. `key_env` names the environment variable that holds the key; it is written nowhere."""
+
+    url: str  # such as http://127.0.0.1:8000/v1
+    model: str
+    key_env: str = "JUDGE_API_KEY"
+    timeout: float = 60.0  # seconds per request
+
+
+@dataclass(frozen=True)
 class Answered(Written):
     scores: dict[str, TaskScore]
     answers: Path  # Parquet, see clm.evaluation.answers
@@ -35,6 +45,7 @@ class Answered(Written):
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult(Written):
     compositions: dict[str, Answered]
+    judge_trouble: str | None = None  # why a judge owes verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +60,4 @@ class EvaluationJob(Job[EvaluationResult]):
     metrics: dict[str, Metric]  # by task
     max_new_tokens: int
     early_stop: EarlyStop | None = None
+    judge: JudgeOptions | None = None  # needed where a task's metric is `judge`

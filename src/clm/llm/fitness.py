@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clm.core.answers import json_value, last_number
 from clm.errors import InvalidInput
 from clm.records import Json, Shape
 
@@ -56,8 +57,13 @@ class Fitness:
 
     def exam(self, shape: Shape, content: Json, metric: str) -> Unfit | None:
         """What keeps the row out of a suite; None: nothing. Prompt and answer are read whole, by likelihood."""
-        from clm.llm.prompts import example_ids
+        from clm.llm.prompts import completion_text, example_ids
 
+        reference = completion_text(shape, content)
+        if metric == "number" and last_number(reference) is None:
+            return Unfit(_answer_field(shape, content), "holds no number, and this task is scored by its number")
+        if metric == "json_fields" and json_value(reference) is None:
+            return Unfit(_answer_field(shape, content), "is no JSON, and this task is scored by its fields")
         if metric == "choice" and not content.get("choices"):
             return Unfit("choices", "are missing: this task is scored by choice, so each held-out row offers some")
         for variant in _variants(content) if metric == "choice" else [content]:

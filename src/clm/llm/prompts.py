@@ -21,6 +21,14 @@ def prompt_messages(shape: Shape, content: Json) -> Messages:
     return [{"role": "user", "content": str(content["prompt"])}]
 
 
+def request_text(shape: Shape, content: Json) -> str:
+    """What is asked, for someone who reads it without a chat template."""
+    messages = prompt_messages(shape, content)
+    if len(messages) == 1:
+        return messages[0]["content"]
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
+
+
 def completion_text(shape: Shape, content: Json) -> str:
     """What the model should answer (of a preference: the chosen answer); for plain text, the text."""
     if shape == "text":

@@ -204,15 +204,19 @@ class Candidates:
             },
             suites=suites,
             metrics=metrics,
+            judge=jobs.judge_of(self._settings),
             max_new_tokens=at.policy.generation.max_new_tokens,
             early_stop=EarlyStop(margins, gate.confidence, claims) if gate.early_stop else None,
         )
-        made = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder).compositions
+        result = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder)
+        made = result.compositions
         compositions = {"champion": champion.composition, "candidate": trained.composition}
         compositions |= {name: best.composition for name, (best, _) in bests.items()}
         compositions |= {UNTOUCHED: Composition(champion.base_hash, {}, None)} if of_base else {}
         return {
-            name: Evaluation(composition, made[name].scores, str(made[name].answers), examiner.left_out)
+            name: Evaluation(
+                composition, made[name].scores, str(made[name].answers), examiner.left_out, result.judge_trouble
+            )
             for name, composition in compositions.items()
         }
 
@@ -247,12 +251,15 @@ class Candidates:
         verdict = gate.judge(
             ours,
             theirs,
-            {t: margins[t] for t in evaluations["candidate"].scores},
+            {t: margins[t] for t in ours},
             policy.confidence,
             best_evers(evaluations, bests, margins, policy),
             policy.early_stop,
         )
         verdict = protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
+        trouble = evaluations["candidate"].judge_trouble
+        if trouble and verdict.verdict != "pass":
+            return replace(verdict, reason=f"{verdict.reason} {trouble}")
         if at.removes or not policy.require_gain:
             return verdict
         sides, is_new = (ours.get(at.task, ()), theirs.get(at.task, ())), at.task not in at.champion.experts

@@ -15,20 +15,20 @@ from typing import Literal, cast
 import polars as pl
 
 from clm.catalog import service as catalog
-from clm.core.clock import now
 from clm.core.database import Database
 from clm.core.hashing import canonical_json
 from clm.deployment import repository as deployments
 from clm.errors import InvalidInput
-from clm.ingest.batch import Delivery, read
+from clm.ingest.batch import peek
 from clm.ingest.dropping import dropped_ids
-from clm.ingest.reading import format_of
 from clm.jobs.evaluation import Answered, Contestant, EvaluationJob
 from clm.jobs.job import Stored
+from clm.llm.fitness import fitness_of
 from clm.orchestration import jobs
 from clm.orchestration.candidates import contestant
+from clm.orchestration.fitting import Examiner
 from clm.orchestration.removal import check_removal, refit_job
-from clm.records import BASE, Json, Metric, Record, Refusal, Snapshot, task_of
+from clm.records import BASE, Json, Metric, Record, Snapshot, task_of
 from clm.registry import bundle as bundles
 from clm.settings import Settings
 from clm.store.store import Store
@@ -121,8 +121,10 @@ def measure(
     snapshot = store.snapshot(model, **dropped)
     with tempfile.TemporaryDirectory(dir=settings.paths.updates, prefix="impact-") as temporary:
         folder = Path(temporary)
+        scored_by = {name: metrics.get(name, "exact_match") for name in (*champion.composition.tasks, task)}
+        fitness = fitness_of(settings.paths.artifacts.base(champion.base_hash), policy.training.max_tokens)
         suites = store.write_suites(
-            snapshot, folder / "suites.parquet", tasks=sorted({*champion.composition.tasks, task})
+            snapshot, folder / "suites.parquet", tasks=sorted(scored_by), keep=Examiner(fitness, scored_by).keep
         )
         rows: dict[str, Path] = {}
         if not removal:
@@ -138,9 +140,8 @@ def measure(
             compute=jobs.compute_of(settings),
             compositions={"before": contestant(champion), "after": Contestant(experts, router)},
             suites=suites,
-            metrics={
-                name: cast(Metric, metrics.get(name, "exact_match")) for name in (*champion.composition.tasks, task)
-            },
+            metrics={name: cast(Metric, metric) for name, metric in scored_by.items()},
+            judge=jobs.judge_of(settings),
             max_new_tokens=policy.generation.max_new_tokens,
         )
         answered = jobs.run_alone(settings, job, folder / "evaluate", tell).compositions
@@ -166,7 +167,7 @@ def _rows_of(
     if file is None:
         store.build_mixture(snapshot, task, since=None, replay_share=0, seed=0, out=mixture)
         return mixture
-    records = _records(settings, snapshot.model, task, file)
+    records = _records(settings, task, file)
     random.Random(0).shuffle(records)
     held_back = max(1, round(HELD_BACK * len(records)))
     pl.DataFrame([_plain(r) for r in records[held_back:]]).write_parquet(mixture)
@@ -178,16 +179,10 @@ def _rows_of(
     return mixture
 
 
-def _records(settings: Settings, model: str, task: str, file: Path) -> list[Record]:
-    delivery = Delivery(
-        batch_id="impact", model=model, task=task, source="impact", suite=False, holdout=0.0, sealed=False,
-        format=format_of(file, format=None, file_name=file.name, content_type=None), arrived=now(),
-        max_line_bytes=settings.max_line_bytes,
-    )  # fmt: skip
-    found = [row if isinstance(row, Refusal) else row[1] for row in read(file, delivery)]
-    records = {r.content_hash: r for r in found if isinstance(r, Record)}
+def _records(settings: Settings, task: str, file: Path) -> list[Record]:
+    found, refused = peek(file, settings.max_line_bytes)
+    records = {r.content_hash: replace(r, task=task) for r in found}
     if len(records) < FEWEST_ROWS:
-        refused = next((r for r in found if isinstance(r, Refusal)), None)
         why = f" Line {refused.line}, {refused.field or 'the row'}: {refused.reason}." if refused else ""
         raise InvalidInput(
             f"{file.name} has {len(records)} rows that can be used; at least {FEWEST_ROWS} are needed.{why}"

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from clm.core.database import Database
 from clm.errors import ClmError
+from clm.jobs.evaluation import JudgeOptions
 from clm.jobs.job import Compute, Job
 from clm.jobs.progress import Progress
 from clm.jobs.runners import RUNNERS
@@ -25,6 +26,12 @@ class Cancelled(ClmError):
 
 def compute_of(settings: Settings) -> Compute:
     return Compute(settings.threads, settings.device, settings.dtype)
+
+
+def judge_of(settings: Settings) -> JudgeOptions | None:
+    if settings.judge_url is None or settings.judge_model is None:
+        return None
+    return JudgeOptions(settings.judge_url, settings.judge_model, settings.judge_key_env)
 
 
 def run_job(

@@ -86,3 +86,21 @@ def test_a_batch_that_was_to_be_checked_waits_for_who_can(
         assert len(based.spooled()) == 1
     [report] = service.recover(based.database, based.store, based.settings, CALLER)
     assert (report.accepted, report.refused) == (1, 1)
+
+
+def test_sentences_under_exact_match_are_warned_about_with_the_first_rows(based: Room) -> None:
+    said = "You can send the lamp back within thirty days, order {}, if it was not used and is in its box."
+    rows = [{"prompt": f"q {n}", "completion": said.format(n)} for n in range(9)]
+    assert "`rouge_l`" in str(take(based, lines(*rows[:5])).advice)
+    assert take(based, lines(*rows[5:])).advice is None  # once is enough
+
+
+def test_references_that_the_metric_can_not_read_are_refused(based: Room) -> None:
+    with based.database.transaction() as session:
+        catalog.add_task(session, CALLER, model="b", name="sums", metric="number", holdout=0)
+        catalog.add_task(session, CALLER, model="b", name="orders", metric="json_fields", holdout=0)
+    bad = {"prompt": "q", "completion": "many"}
+    for task in ("sums", "orders"):
+        [refusal] = take(based, lines(bad), task, suite=True).refusals
+        assert refusal.field == "completion"
+        assert take(based, lines(bad), task).accepted == 1  # for training it will do

@@ -111,3 +111,14 @@ def test_add_and_edit_say_group_weight_and_protection(home: Home, measured: Meas
     rows = {row["name"]: row for row in json.loads(run("list", "-o", "json").stdout)}
     assert (rows["tone"]["group"], rows["tone"]["weight"], rows["tone"]["protected"]) == (None, 0.5, False)
     assert isinstance(run("edit", "tone").exception, InvalidInput)
+
+
+def test_a_metric_is_proposed_from_the_rows(measured: Measured, home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"q {n}", "completion": f"{n} euros"}) + "\n" for n in range(9)))
+    assert "Scored by number: The answers are numbers" in run("add", "prices", "--rows", str(file)).output
+    run("add", "prices-as-text", "--rows", str(file), "--metric", "exact_match")
+    with home.database.read() as session:
+        metrics = {task.name: task.metric for task in catalog.list_tasks(session, MODEL)}
+    assert (metrics["prices"], metrics["prices-as-text"]) == ("number", "exact_match")
+    assert home.store.count(MODEL, "prices") == 0  # the rows were only looked at

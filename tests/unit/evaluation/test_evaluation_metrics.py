@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clm.errors import NotFound
@@ -51,6 +51,7 @@ def test_inverse_perplexity_is_one_over_perplexity() -> None:
 
 
 @given(st.sampled_from(sorted(ANSWER_METRICS)), st.text(max_size=40), st.text(max_size=40))
+@settings(deadline=None)
 def test_scores_stay_in_bounds_and_a_perfect_answer_gets_one(metric: str, answer: str, reference: str) -> None:
     score = ANSWER_METRICS[metric]
     assert 0.0 <= score(answer, reference) <= 1.0
@@ -58,5 +59,5 @@ def test_scores_stay_in_bounds_and_a_perfect_answer_gets_one(metric: str, answer
 
 
 def test_unknown_metric_names_the_known_ones() -> None:
-    with pytest.raises(NotFound, match="exact_match, perplexity, token_f1"):
+    with pytest.raises(NotFound, match=r"chrf, contains, exact_match, .*, token_f1"):
         check_metric("accuracy")
