@@ -133,7 +133,7 @@ def running(home: ServingHome, *modules: str) -> Generator[None]:
     urls = {"clm.serving.engine": home.settings.engine_url, "clm.serving.gateway": home.settings.gateway_url}
     try:
         for module in modules:
-            wait_until(lambda url=urls[module]: _is_up(url), 60, f"{module} is up; see {logs}")
+            wait_until(lambda url=urls[module]: _is_up(url), 180, f"{module} is up; see {logs}")
         yield
     finally:
         for child in reversed(children):

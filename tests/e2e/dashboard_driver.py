@@ -26,7 +26,7 @@ from clm.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 SIZE: Any = {"width": 1280, "height": 720}
-WAIT_MS = 15_000
+WAIT_MS = 60_000  # for what hangs; a busy machine may take its time
 
 
 @dataclass
