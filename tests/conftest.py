@@ -75,18 +75,18 @@ subprocess.Popen.__init__ = _start  # so that `make test-fast`, which leaves `pr
 @pytest.fixture(scope="session")
 def copy_home(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Home]":
     """`copy_home(path, policy=…)`: see `cycle_home`, for fixtures of a module or a session."""
-    from cycle_home import Home  # takes a second, which most tests don't need
+    from cycle_home import POLICY, Home  # takes a second, which most tests don't need
     from prepared import once
 
     prepared = once(tmp_path_factory, "home", Home.make)
-    return lambda path, **given: Home.copy(prepared, path, **given)
+    return lambda path, policy=None: Home.copy(prepared, path, policy or POLICY)
 
 
 @pytest.fixture
 def make_home(copy_home: "Callable[..., Home]", tmp_path: Path) -> "Callable[..., Home]":
     """`make_home(name, policy=…)`: see `cycle_home`."""
 
-    def make(name: str = "home", **given: "ModelPolicy") -> "Home":
-        return copy_home(tmp_path / name, **given)
+    def make(name: str = "home", policy: "ModelPolicy | None" = None) -> "Home":
+        return copy_home(tmp_path / name, policy)
 
     return make
