@@ -1001,14 +1001,21 @@ export interface components {
              */
             margin: number;
             /**
+             * Overall Margin
+             * @description tolerated loss of the tasks' average since each one's best; none: margin
+             */
+            overall_margin?: number | null;
+            /**
              * Require Gain
-             * @description refuse an update that learned nothing of its task
+             * @description refuse an update that learned nothing of its task, or gains nothing on its new slice
              * @default true
              */
             require_gain: boolean;
         };
         /** GateVerdictOut */
         GateVerdictOut: {
+            /** Average */
+            average?: number | null;
             /**
              * Learned Nothing
              * @default false
@@ -1089,6 +1096,18 @@ export interface components {
              */
             weighted: boolean;
         };
+        /** LedgerSliceOut */
+        LedgerSliceOut: {
+            /** Cells */
+            cells: components["schemas"]["SliceCellOut"][];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "held_out" | "own" | "recall";
+            /** Slice */
+            slice: number;
+        };
         /** LedgerTaskOut */
         LedgerTaskOut: {
             /** Best */
@@ -1106,8 +1125,18 @@ export interface components {
             metric: "exact_match" | "token_f1" | "rouge_l" | "chrf" | "contains" | "number" | "json_fields" | "perplexity" | "choice" | "judge";
             /** Previous */
             previous: number | null;
+            /**
+             * Slices
+             * @default []
+             */
+            slices: components["schemas"]["LedgerSliceOut"][];
             /** Task */
             task: string;
+            /**
+             * Tracks
+             * @default []
+             */
+            tracks: components["schemas"]["TrackOut"][];
         };
         /** LogLine */
         LogLine: {
@@ -1220,10 +1249,12 @@ export interface components {
             parts: components["schemas"]["PartsPolicy"];
             /**
              * @default {
+             *       "handicap": 1.1,
              *       "interpolate": true,
              *       "looks": 3,
              *       "replay_factor": 3,
-             *       "replay_tries": 1
+             *       "replay_tries": 1,
+             *       "route_tries": 2
              *     }
              */
             repair: components["schemas"]["RepairPolicy"];
@@ -1537,14 +1568,20 @@ export interface components {
          */
         RepairPolicy: {
             /**
+             * Handicap
+             * @description of distances to the taught task, grows by this
+             * @default 1.1
+             */
+            handicap: number;
+            /**
              * Interpolate
-             * @description look for the largest step from old to new that passes
+             * @description go from old to new in steps as long as they pass
              * @default true
              */
             interpolate: boolean;
             /**
              * Looks
-             * @description evaluations of the interpolation, at most
+             * @description steps of the interpolation, at most
              * @default 3
              */
             looks: number;
@@ -1560,6 +1597,12 @@ export interface components {
              * @default 1
              */
             replay_tries: number;
+            /**
+             * Route Tries
+             * @description routers with a handicap for the taught task, where others lost prompts
+             * @default 2
+             */
+            route_tries: number;
         };
         /** RepairTryOut */
         RepairTryOut: {
@@ -1567,13 +1610,15 @@ export interface components {
             expert_hash: string | null;
             /** Gain */
             gain: number | null;
+            /** Handicap */
+            handicap?: number | null;
             /** Kept */
             kept: boolean;
             /**
              * Kind
              * @enum {string}
              */
-            kind: "interpolate" | "replay";
+            kind: "interpolate" | "replay" | "route";
             /** Reason */
             reason: string;
             /** Replay Share */
@@ -1775,6 +1820,45 @@ export interface components {
             before: unknown;
             /** Setting */
             setting: string;
+        };
+        /** SliceCellOut */
+        SliceCellOut: {
+            /** Is New */
+            is_new: boolean;
+            /** N */
+            n: number;
+            /** Number */
+            number: number | null;
+            /** Release Id */
+            release_id: string | null;
+            /** Score */
+            score: number;
+            /** Stale */
+            stale: number;
+            /** Suite Hash */
+            suite_hash: string;
+            /** Update Id */
+            update_id: string | null;
+        };
+        /** SliceVerdictOut */
+        SliceVerdictOut: {
+            /** Candidate */
+            candidate: number;
+            /** Champion */
+            champion: number;
+            /** Difference */
+            difference: number;
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+            /** Stale */
+            stale: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "fail" | "inconclusive";
         };
         /** SourceIn */
         SourceIn: {
@@ -1993,6 +2077,8 @@ export interface components {
             candidate: number;
             /** Champion */
             champion: number;
+            /** Changed */
+            changed?: number | null;
             /** Difference */
             difference: number;
             /** Lower Bound */
@@ -2005,6 +2091,8 @@ export interface components {
             n: number;
             /** P Value */
             p_value?: number | null;
+            /** Passed By */
+            passed_by?: ("route" | "scores" | "likelihood") | null;
             /** Power */
             power?: number | null;
             /** Reason */
@@ -2016,6 +2104,16 @@ export interface components {
             role: "new" | "refreshed" | "original";
             /** Since Best */
             since_best?: number | null;
+            /**
+             * Slices
+             * @default []
+             */
+            slices: components["schemas"]["SliceVerdictOut"][];
+            /**
+             * Stale
+             * @default 0
+             */
+            stale: number;
             /** Task */
             task: string;
             /**
@@ -2023,6 +2121,26 @@ export interface components {
              * @enum {string}
              */
             verdict: "pass" | "fail" | "inconclusive";
+        };
+        /**
+         * TrackOut
+         * @description What a release or a rejected update scores on what is old and on what is new.
+         */
+        TrackOut: {
+            /** Legacy */
+            legacy: number | null;
+            /** New */
+            new: number | null;
+            /** Number */
+            number: number | null;
+            /** Recall */
+            recall: number | null;
+            /** Release Id */
+            release_id: string | null;
+            /** Stale */
+            stale: number;
+            /** Update Id */
+            update_id: string | null;
         };
         /** TrafficView */
         TrafficView: {

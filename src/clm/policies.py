@@ -77,8 +77,14 @@ class GatePolicy(Policy):
         float | None,
         Field(gt=0, lt=1, description="tolerated loss against the task's best release; none: twice margin"),
     ] = None
+    overall_margin: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="tolerated loss of the tasks' average since each one's best; none: margin"),
+    ] = None
     early_stop: Annotated[bool, Field(description="stop evaluating a task when its verdict is clear")] = True
-    require_gain: Annotated[bool, Field(description="refuse an update that learned nothing of its task")] = True
+    require_gain: Annotated[
+        bool, Field(description="refuse an update that learned nothing of its task, or gains nothing on its new slice")
+    ] = True
 
 
 class MemoryPolicy(Policy):
@@ -134,10 +140,14 @@ class PartsPolicy(Policy):
 class RepairPolicy(Policy):
     """What is tried before an update that failed the gate is rejected."""
 
-    interpolate: Annotated[bool, Field(description="look for the largest step from old to new that passes")] = True
-    looks: Annotated[int, Field(ge=1, le=10, description="evaluations of the interpolation, at most")] = 3
+    interpolate: Annotated[bool, Field(description="go from old to new in steps as long as they pass")] = True
+    looks: Annotated[int, Field(ge=1, le=10, description="steps of the interpolation, at most")] = 3
     replay_tries: Annotated[int, Field(ge=0, le=5, description="trainings with more replay, at most")] = 1
     replay_factor: Annotated[float, Field(gt=1, le=10, description="replay share grows by this per try")] = 3.0
+    route_tries: Annotated[
+        int, Field(ge=0, le=5, description="routers with a handicap for the taught task, where others lost prompts")
+    ] = 2
+    handicap: Annotated[float, Field(gt=1, le=10, description="of distances to the taught task, grows by this")] = 1.1
 
 
 class RolloutPolicy(Policy):

@@ -196,8 +196,20 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class SliceScore:
+    """One slice of a suite. Of kind `recall`, taught prompts: what is not forgotten, never what is generalised."""
+
+    slice: int
+    kind: SliceKind
+    score: float
+    n: int
+    stale: int = 0  # answers that were superseded
+
+
+@dataclass(frozen=True)
 class TaskScore:
-    """A suite's score in [0, 1], higher is better (perplexity is mapped, see clm.evaluation.metrics)."""
+    """A suite's score in [0, 1] over what is not taught, higher is better (perplexity is mapped, see
+    clm.evaluation.metrics)."""
 
     task: str
     metric: Metric
@@ -206,6 +218,7 @@ class TaskScore:
     suite_hash: str
     misrouted: int  # examples that another expert (or the base) answered
     reused: int  # answers taken from the store instead of being generated again
+    slices: tuple[SliceScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,7 +236,7 @@ class Evaluation:
 class RepairTry:
     """One try to save an update that the gate did not let pass."""
 
-    kind: Literal["interpolate", "replay"]
+    kind: Literal["interpolate", "replay", "route"]
     step: float | None  # of an interpolation: how far from the old expert (0) to the new one (1)
     replay_share: float | None  # of a training with more replay: older rows per new row
     expert_hash: str | None  # None: nothing came of it, `reason` says why
@@ -231,6 +244,8 @@ class RepairTry:
     gain: float | None  # on the updated task, against the champion
     verdict: VerdictName | Literal["error"]  # the gate's; error: it could not be done
     reason: str
+    handicap: float | None = None  # of a router: how many times as far prompts seem from the taught task
+    no_loss: bool = False  # a loss is ruled out on every task, whether or not something is gained
 
 
 @dataclass(frozen=True)

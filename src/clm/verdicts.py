@@ -39,7 +39,7 @@ class TaskVerdict:
     power: float | None = None  # how likely an update that changes nothing passes with this many examples
     since_best: float | None = None  # difference to the best release that the task ever had, where that is another
     slices: tuple[SliceVerdict, ...] = ()
-    passed_by: PassedBy | None = None
+    passed_by: PassedBy | None = None  # what rules a loss out, even where nothing is gained; None: nothing does
     changed: int | None = None  # examples that another expert answers than before; None: not known
     stale: int = 0  # answers of the candidate that were superseded
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from clm.core.files import read_json
-from clm.evaluation.gate import ExampleScore
+from clm.evaluation.comparison import ExampleScore
 from clm.evaluation.suites import read_suites
-from clm.records import Json, Shape
+from clm.records import BASE, Json, Shape, SliceKind
 
 _SCHEMA = {
     "task": pl.String,
@@ -23,6 +23,10 @@ _SCHEMA = {
     "score": pl.Float64,
     "max_new_tokens": pl.Int64,
     "reused": pl.Boolean,
+    "slice": pl.Int64,
+    "kind": pl.String,
+    "likelihood": pl.Float64,
+    "stale": pl.Boolean,
 }
 
 
@@ -38,6 +42,15 @@ class AnswerRow:
     score: float
     max_new_tokens: int | None  # how long the answer could get
     reused: bool  # from the answer store
+    slice: int = 1  # of the suite
+    kind: SliceKind = "held_out"
+    likelihood: float | None = None  # mean natural log-likelihood per token of the reference; None: not measured
+    stale: bool = False  # the answer is one that was superseded
+
+    def scored(self) -> ExampleScore:
+        """What the gate needs of it."""
+        return ExampleScore(self.example_id, self.score, self.likelihood, self.expert_hash or BASE, self.slice,
+                            self.kind, self.stale)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,8 @@ def write_answers(rows: Sequence[AnswerRow], path: Path) -> Path:
 def example_scores(path: Path) -> dict[str, list[ExampleScore]]:
     """By task, from an answers file, as the gate takes them."""
     scores: dict[str, list[ExampleScore]] = {}
-    for task, example, score in pl.read_parquet(path, columns=["task", "example_id", "score"]).iter_rows():
-        scores.setdefault(task, []).append(ExampleScore(example, score))
+    for row in pl.read_parquet(path).iter_rows(named=True):
+        scores.setdefault(row["task"], []).append(AnswerRow(**row).scored())
     return scores
 
 

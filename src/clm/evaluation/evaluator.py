@@ -17,7 +17,7 @@ from clm.evaluation.answers import AnswerRow
 from clm.evaluation.choices import likeliest, variants
 from clm.evaluation.judge import Judge, Pair
 from clm.evaluation.lazy_model import LazyModel
-from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, JUDGE, LIKELIHOOD_METRICS, check_metric
+from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, JUDGE, LIKELIHOOD_METRICS, check_metric, exact_match
 from clm.evaluation.sequential import examining_order, look_sizes
 from clm.evaluation.suites import SuiteExample
 from clm.jobs.job import Stored
@@ -29,7 +29,6 @@ from clm.records import BASE, Metric
 if TYPE_CHECKING:
     from clm.llm.runtime import Runtime
 
-ROOM = 8  # tokens that an answer may be longer than the longest reference of its suite
 CHUNK = 64  # examples that are answered before their answers are saved
 
 Suites = Mapping[str, list[SuiteExample]]
@@ -71,18 +70,25 @@ class Evaluator:
         self._store = store
         self._suites = suites
         self._metrics = metrics
-        self._caps = {task: self._cap(examples, max_new_tokens) for task, examples in suites.items()}
+        self._cap = max_new_tokens  # as served: who never comes to an end is wrong
         self._on_progress = on_progress or (lambda _done, _total: None)
+        self._likelihoods_too = True
         self._done = 0
         self._total = 0
 
     def evaluate(
-        self, candidate: Candidate, tasks: Collection[str] | None = None, enough: Enough | None = None
+        self,
+        candidate: Candidate,
+        tasks: Collection[str] | None = None,
+        enough: Enough | None = None,
+        likelihoods: bool = True,
     ) -> list[AnswerRow]:
         """One row per example of every suite, or of these tasks' suites, in the suites' order.
 
         `enough` is asked at every look of `clm.evaluation.sequential` whether a task's answers so far will do.
+        `likelihoods`: of the right answers are measured too, where answers are generated.
         """
+        self._likelihoods_too = likelihoods
         suites = {task: examples for task, examples in self._suites.items() if tasks is None or task in tasks}
         routes = self._route(candidate, suites)
         rows: list[AnswerRow] = []
@@ -116,15 +122,10 @@ class Evaluator:
     ) -> list[AnswerRow]:
         routed = [routes[example.prompt_hash] for example in examples]
         if self._metrics[task] == CHOICE:
-            return self._by_choice(candidate, task, examples, routed)
+            return self._by_choice(candidate, examples, routed)
         if self._metrics[task] in LIKELIHOOD_METRICS:
             return self._by_likelihood(candidate, task, examples, routed)
         return self._by_answer(candidate, task, examples, routed)
-
-    def _cap(self, examples: Sequence[SuiteExample], max_new_tokens: int) -> int:
-        references = (completion_text(example.shape, example.content) for example in examples)
-        longest = max(len(self._model.tokenizer.encode(reference)) for reference in references)
-        return min(max_new_tokens, longest + ROOM)
 
     def _route(self, candidate: Candidate, suites: Suites) -> dict[str, Route]:
         """By prompt hash."""
@@ -150,17 +151,18 @@ class Evaluator:
     def _by_answer(
         self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
-        cap = self._caps[task]
+        cap = self._cap
         keys = [answer_key(candidate.expert_hash(r), e.prompt_hash, cap) for e, r in zip(examples, routed, strict=True)]
         known = self._store.answers(keys)
         asked = {k: (e, r) for k, e, r in zip(keys, examples, routed, strict=True) if k not in known}
         answers = {**known, **self._generate(candidate, asked, cap)}
         scores = self._scored(task, examples, [answers[key] for key in keys])
-        return [
-            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
-                      answers[key], completion_text(example.shape, example.content), score, cap, key in known)
-            for key, example, route, score in zip(keys, examples, routed, scores, strict=True)
-        ]  # fmt: skip
+        likely = self._likelihoods(candidate, examples, routed) if self._likelihoods_too else []
+        rows: list[AnswerRow] = []
+        for place, (key, example, route) in enumerate(zip(keys, examples, routed, strict=True)):
+            likelihood = likely[place][0] if likely else None
+            rows.append(self._row(candidate, example, route, answers[key], scores[place], key in known, likelihood))
+        return rows
 
     def _scored(self, task: str, examples: Sequence[SuiteExample], answers: Sequence[str]) -> list[float]:
         """In [0, 1]; NaN where a judge was asked and gave no verdict."""
@@ -170,6 +172,34 @@ class Evaluator:
             return self._judge.scores([Pair(*each) for each in zip(requests, answers, references, strict=True)])
         metric = ANSWER_METRICS[self._metrics[task]]
         return [metric(answer, reference) for answer, reference in zip(answers, references, strict=True)]
+
+    def _row(
+        self,
+        candidate: Candidate,
+        example: SuiteExample,
+        route: Route,
+        said: str | None,
+        score: float,
+        known: bool,
+        likelihood: float | None = None,
+    ) -> AnswerRow:
+        is_stale = said is not None and score < 1 and any(exact_match(said, old) for old in example.old_answers)
+        return AnswerRow(
+            task=example.task,
+            example_id=example.example_id,
+            prompt_hash=example.prompt_hash,
+            routed=route[0][0],
+            expert_hash=candidate.expert_hash(route),
+            answer=said,
+            reference=completion_text(example.shape, example.content),
+            score=score,
+            max_new_tokens=self._cap if said is not None else None,
+            reused=known,
+            slice=example.slice,
+            kind=example.kind,
+            likelihood=likelihood,
+            stale=is_stale,
+        )
 
     def _generate(
         self, candidate: Candidate, asked: Mapping[str, tuple[SuiteExample, Route]], cap: int
@@ -202,13 +232,12 @@ class Evaluator:
         metric = LIKELIHOOD_METRICS[self._metrics[task]]
         found = self._likelihoods(candidate, examples, routed)
         return [
-            AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route), None,
-                      completion_text(example.shape, example.content), metric(value), None, known)
+            self._row(candidate, example, route, None, metric(value), known)
             for (value, known), example, route in zip(found, examples, routed, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _by_choice(
-        self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
+        self, candidate: Candidate, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
         """1.0 where the right choice is the likeliest. What was chosen is no answer that the release would give."""
         offered = [variants(example) for example in examples]
@@ -219,10 +248,8 @@ class Evaluator:
             values = [next(found) for _ in choices]
             chosen = likeliest(self._model.tokenizer, choices, [value for value, _ in values])
             reference = completion_text(example.shape, example.content)
-            rows.append(
-                AnswerRow(task, example.example_id, example.prompt_hash, route[0][0], candidate.expert_hash(route),
-                          None, reference, float(chosen == reference), None, all(known for _, known in values))
-            )  # fmt: skip
+            right, known = float(chosen == reference), all(known for _, known in values)
+            rows.append(self._row(candidate, example, route, None, right, known))
         return rows
 
     def _likelihoods(

@@ -23,7 +23,8 @@ class BestEver:
 class Terms:
     """What else a verdict goes by; each by task where it is a mapping."""
 
-    level: float | None = None  # how likely a true loss of the margin may pass; None: 1 - confidence
+    tries: int = 0  # kinds of repairs among which the error rate of a pass is split, see clm.evaluation.spending
+    is_try: bool = False  # the candidate is one of them
     legacy: Mapping[str, int] = field(default_factory=dict[str, int])  # newest slice that is not new; none: all are old
     handed: Mapping[str, Handed] = field(default_factory=dict[str, Handed])
     require_gain: bool = True  # on new slices
@@ -47,6 +48,7 @@ class Finding:
     side: Side
     verdict: VerdictName
     trouble: str | None = None
+    level: float = 0.0  # how likely a true loss of the margin may pass
     pair: Comparison | None = None
     ruled: RuledOut = NOT_RULED_OUT
     held_back: tuple[str, ...] = ()  # why it does not pass although a loss is ruled out

@@ -9,10 +9,11 @@ loss:
     inconclusive  otherwise, and wherever there is no clean paired data
 
 Every task must pass, which makes the whole no easier than its hardest task: a candidate that really loses m on any task
-passes with probability `level` at most, without a correction for the number of tasks (intersection-union test, Berger
-1982). But one failing task is enough to fail, and each is another chance to do so by accident. Holm's correction keeps
-the probability that a candidate that loses no more than m anywhere fails at 1 - confidence at most, however many tasks
-there are and however often one looked (`clm.evaluation.sequential`); where suites have slices, half of it is theirs.
+passes with probability 1 - confidence at most, without a correction for the number of tasks (intersection-union test,
+Berger 1982). But one failing task is enough to fail, and each is another chance to do so by accident. Holm's correction
+keeps the probability that a candidate that loses no more than m anywhere fails at 1 - confidence at most, however many
+tasks there are and however often one looked (`clm.evaluation.sequential`); where suites have slices, half of it is
+theirs.
 
 Small losses add up. So the same is asked against the best release that each task ever had, with a margin of its own,
 and the average over the tasks may not lie more than `overall_margin` below what each of them had at its best.
@@ -27,6 +28,7 @@ from clm.evaluation.finding import BestEver, Finding, Side, Terms
 from clm.evaluation.ruling_out import Handed, hints_at_loss, ruled_out
 from clm.evaluation.significance import holm
 from clm.evaluation.slices import RECALL, missing_gain, parts_of, shown_losses, slice_verdicts
+from clm.evaluation.spending import level_of
 from clm.evaluation.told import overall_reason, task_verdict, weighed_average, worst
 from clm.records import GateVerdict, TaskVerdict, VerdictName
 
@@ -51,18 +53,17 @@ def judge(
     shows a loss: a part of a suite never passes.
     """
     best, terms = best or {}, terms or Terms()
-    level = terms.level or 1 - confidence
     names = sorted({*candidate, *champion, *margins, *best})
     if not names:
         return GateVerdict("inconclusive", "Nothing was evaluated: no task has a suite.", ())
     sides = [Side(name, None, candidate.get(name, ()), champion.get(name, ()), margins.get(name)) for name in names]
     sides += [Side(name, b, candidate.get(name, ()), b.scores, b.margin) for name, b in sorted(best.items())]
-    found = _findings([_look(side, terms, level, early_stop) for side in sides], confidence, early_stop)
-    tasks = tuple(task_verdict([one for one in found if one.side.task == name], level) for name in names)
+    found = _findings([_look(side, terms, 1 - confidence, early_stop) for side in sides], confidence, early_stop)
+    tasks = tuple(task_verdict([one for one in found if one.side.task == name]) for name in names)
     return _overall(tasks, terms)
 
 
-def _look(side: Side, terms: Terms, level: float, early_stop: bool) -> Finding:
+def _look(side: Side, terms: Terms, error: float, early_stop: bool) -> Finding:
     """What can be said of one comparison by itself."""
     other = "the champion" if side.best is None else f"its best, {side.best.name}"
     problem = trouble(side.ours, side.theirs, side.margin, early_stop, other)
@@ -70,14 +71,15 @@ def _look(side: Side, terms: Terms, level: float, early_stop: bool) -> Finding:
         return Finding(side, "inconclusive", problem)
     pair = compare(side.ours, side.theirs, side.margin, side.best.chosen_from if side.best else 1)
     handed = terms.handed.get(side.task) if side.best is None else None
-    ruled = ruled_out(pair, level, handed)
+    parts = parts_of(side.ours, side.theirs, side.margin, terms.legacy.get(side.task)) if side.best is None else []
+    named = {part.name: part.pair for part in parts if pair.complete}
+    judged = pair
+    if "new" in named and "legacy" in named and named["legacy"].n >= fewest_to_pass(side.margin, error):
+        judged = named["legacy"]
+    level = level_of(error, judged.n, side.margin, terms.tries, terms.is_try)
+    ruled = ruled_out(judged, level, handed)
     if side.best is not None or not pair.complete:
-        return Finding(side, "inconclusive", pair=pair, ruled=ruled)
-    parts = parts_of(side.ours, side.theirs, side.margin, terms.legacy.get(side.task))
-    named = {part.name: part.pair for part in parts}
-    old = named.get("legacy")
-    if old is not None and "new" in named and old.n >= fewest_to_pass(side.margin, level):
-        ruled = ruled_out(old, level, handed)
+        return Finding(side, "inconclusive", level=level, pair=pair, ruled=ruled)
     held_back = [
         f"its {name} examples hint at a loss ({named[name].difference:+.2f} on {named[name].n})"
         for name in ("legacy", RECALL)
@@ -85,7 +87,9 @@ def _look(side: Side, terms: Terms, level: float, early_stop: bool) -> Finding:
     ]
     gained = missing_gain(parts) if terms.require_gain else None
     held_back += [gained] if gained else []
-    return Finding(side, "inconclusive", pair=pair, ruled=ruled, held_back=tuple(held_back), parts=tuple(parts))
+    return Finding(
+        side, "inconclusive", level=level, pair=pair, ruled=ruled, held_back=tuple(held_back), parts=tuple(parts)
+    )
 
 
 def _findings(looks: Sequence[Finding], confidence: float, early_stop: bool) -> list[Finding]:

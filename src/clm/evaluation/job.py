@@ -13,7 +13,7 @@ from pathlib import Path
 from clm.errors import InvalidInput
 from clm.evaluation.answer_store import AnswerStore
 from clm.evaluation.answers import AnswerRow, example_scores, write_answers
-from clm.evaluation.comparison import ExampleScore, clearly_worse
+from clm.evaluation.comparison import clearly_worse
 from clm.evaluation.evaluator import Candidate, Enough, Evaluator
 from clm.evaluation.judge import Judge
 from clm.evaluation.lazy_model import LazyModel
@@ -46,7 +46,7 @@ def _evaluate(job: EvaluationJob, folder: Path) -> EvaluationResult:
             enough = None
             if name == "candidate" and job.early_stop:
                 enough = _clearly_worse(job.early_stop, answered["champion"].answers)
-            rows = evaluator.evaluate(candidate, parts.tasks, enough)
+            rows = evaluator.evaluate(candidate, parts.tasks, enough, parts.likelihoods)
             answers = write_answers(rows, folder / f"answers-{name}.parquet")
             answered[name] = Answered(
                 task_scores(rows, suites, job.metrics, candidate, judge.pin if judge else None), answers
@@ -71,7 +71,7 @@ def _clearly_worse(rule: EarlyStop, champion_answers: Path) -> Enough:
     champion = example_scores(champion_answers)
 
     def enough(task: str, rows: Sequence[AnswerRow]) -> bool:
-        ours = [ExampleScore(row.example_id, row.score) for row in rows]
+        ours = [row.scored() for row in rows]
         return clearly_worse(ours, champion.get(task, []), rule.margins[task], rule.confidence, rule.claims)
 
     return enough

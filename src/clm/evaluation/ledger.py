@@ -8,12 +8,13 @@ shown, but are no release.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Literal, TypedDict
 
 from clm.evaluation import continual
+from clm.evaluation.tracks import LedgerSlice, SliceRow, Track, slices_of, tracks_of
 from clm.records import Metric
 
 
@@ -64,6 +65,8 @@ class LedgerTask:
     first: float | None
     previous: float | None
     current: float | None
+    slices: tuple[LedgerSlice, ...] = ()
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,11 @@ class Ledger:
 
 
 def build_ledger(
-    model: str, rows: Sequence[LedgerRow], releases: Sequence[ReleaseFact], current: str | None = None
+    model: str,
+    rows: Sequence[LedgerRow],
+    releases: Sequence[ReleaseFact],
+    current: str | None = None,
+    slices: Sequence[SliceRow] = (),
 ) -> Ledger:
     """`current` is the release to judge, by default the newest: after a rollback pass the champion."""
     facts = sorted(releases, key=lambda fact: fact.number)
@@ -97,7 +104,9 @@ def build_ledger(
         cells = tuple(_cell(row, number) for row in sorted(rows, key=lambda row: row.created_at) if row.task == task)
         metric: Metric = next(row.metric for row in rows if row.task == task)
         history = _history(cells, since=learned.get(task, 0), until=now.number if now else 0)
-        lines.append(_line(task, metric, cells, history, now))
+        opened = [row for row in slices if row.task == task]
+        line = _line(task, metric, cells, history, now)
+        lines.append(replace(line, slices=slices_of(opened, number), tracks=tracks_of(opened, number)))
         columns.append(_Column(cells, history, counts=now is not None and task in now.tasks, taught=task in learned))
 
     return Ledger(

@@ -39,8 +39,8 @@ NOT_RULED_OUT = RuledOut(None, "")
 
 
 def ruled_out(pair: Comparison, level: float, handed: Handed | None = None) -> RuledOut:
-    """`level`: of the one-sided test. Only a whole suite rules anything out."""
-    if not pair.complete:
+    """`level`: of the one-sided test, 0: none passes. Only a whole suite rules anything out."""
+    if not pair.complete or level <= 0:
         return NOT_RULED_OUT
     return _by_route(pair, level, handed or Handed()) or _by_scores_or_likelihood(pair, level)
 

@@ -9,7 +9,7 @@ from clm.evaluation.answers import AnswerRow
 from clm.evaluation.evaluator import Candidate, Suites
 from clm.evaluation.metrics import JUDGE
 from clm.evaluation.suites import suite_hash
-from clm.records import BASE, Metric, TaskScore, task_of
+from clm.records import BASE, Metric, SliceKind, SliceScore, TaskScore, task_of
 
 
 def task_scores(
@@ -19,7 +19,8 @@ def task_scores(
     candidate: Candidate,
     judge_pin: str | None = None,
 ) -> dict[str, TaskScore]:
-    """Means per task that was answered; none where a judge owes a verdict.
+    """Means per task that was answered, over what is not taught where there is such, and by slice; none where a judge
+    owes a verdict.
 
     Misrouted: none of the task's experts answered, or not the base where there is none. `judge_pin` is part of a judged
     suite's version.
@@ -27,10 +28,11 @@ def task_scores(
     scores: dict[str, TaskScore] = {}
     taught = set(map(task_of, candidate.experts))
     for task, examples in suites.items():
-        mine = [row for row in rows if row.task == task]
-        if not mine or any(math.isnan(row.score) for row in mine):
+        answered = [row for row in rows if row.task == task]
+        if not answered or any(math.isnan(row.score) for row in answered):
             continue
-        version = suite_hash(examples)
+        mine = [row for row in answered if row.kind != "recall"] or answered
+        version = suite_hash([each for each in examples if each.kind != "recall"] or examples)
         if metrics[task] == JUDGE:
             version = sha256_json([version, judge_pin])
         wanted = task if task in taught else BASE
@@ -41,6 +43,18 @@ def task_scores(
             n=len(mine),
             suite_hash=version,
             misrouted=sum(task_of(row.routed) != wanted for row in mine),
-            reused=sum(row.reused for row in mine),
+            reused=sum(row.reused for row in answered),
+            slices=_slices(answered),
         )
     return scores
+
+
+def _slices(rows: Sequence[AnswerRow]) -> tuple[SliceScore, ...]:
+    """Taught prompts are one slice, whichever number they came in: they are drawn anew for every update."""
+    found: dict[tuple[int, SliceKind], list[AnswerRow]] = {}
+    for row in rows:
+        found.setdefault((0 if row.kind == "recall" else row.slice, row.kind), []).append(row)
+    return tuple(
+        SliceScore(number, kind, statistics.fmean(row.score for row in some), len(some), sum(row.stale for row in some))
+        for (number, kind), some in sorted(found.items())
+    )

@@ -6,7 +6,8 @@ from clm.core.database import Base
 
 
 class Score(Base):
-    """One cell of the ledger: a task's score under one release (or rejected candidate), on one suite version."""
+    """One cell of the ledger: a task's score under one release (or rejected candidate), on one suite version, or on one
+    of its slices."""
 
     __tablename__ = "scores"
 
@@ -21,3 +22,7 @@ class Score(Base):
     n: Mapped[int]
     misrouted: Mapped[int]
     created_at: Mapped[datetime]
+    slice: Mapped[int | None]  # None: the whole suite, without taught prompts
+    kind: Mapped[str | None]  # of the slice: records.SliceKind
+    is_new: Mapped[bool] = mapped_column(default=False)  # the champion was not examined on this slice before
+    stale: Mapped[int] = mapped_column(default=0)  # answers that were superseded

@@ -9,13 +9,15 @@ from clm.evaluation.ruling_out import chance_to_pass
 from clm.evaluation.slices import RECALL
 from clm.records import TaskVerdict, VerdictName
 
+_UNSPENT = 1e-6  # the level of bounds where none of the error rate is left to spend
 
-def task_verdict(findings: Sequence[Finding], level: float) -> TaskVerdict:
+
+def task_verdict(findings: Sequence[Finding]) -> TaskVerdict:
     """The champion's side, and what the best release's side adds to it."""
     of_champion, *of_best = findings
-    told = _against_champion(of_champion, level)
+    told = _against_champion(of_champion)
     for finding in of_best:
-        told = _with_best(told, finding, level)
+        told = _with_best(told, finding)
     return told
 
 
@@ -45,11 +47,12 @@ def weighed_average(tasks: Sequence[TaskVerdict], weights: Mapping[str, float]) 
     return sum(weights.get(task.task, 1.0) * each for task, each in zip(known, lost, strict=True)) / whole
 
 
-def _against_champion(finding: Finding, level: float) -> TaskVerdict:
+def _against_champion(finding: Finding) -> TaskVerdict:
     task, pair = finding.side.task, finding.pair
     if pair is None:
         return TaskVerdict(task, "inconclusive", f"{task}: {finding.trouble}", 0.0, 0.0, 0.0, -1.0,
                            finding.side.margin or 0.0, 0)  # fmt: skip
+    level = finding.level or _UNSPENT
     lower, failed = pair.lower(level), finding.verdict == "fail"
     some = "" if pair.complete else f" of {pair.whole}"
     recalled = next((part.pair.n for part in finding.parts if part.name == RECALL), 0)
@@ -65,7 +68,7 @@ def _against_champion(finding: Finding, level: float) -> TaskVerdict:
     reason += "".join(f"; a loss is shown on its {each.name} ({each.difference:+.2f} on {each.n})"
                       for each in finding.slices if each.verdict == "fail")  # fmt: skip
     if finding.verdict == "inconclusive" and finding.ruled.by is None:
-        more = _more_examples(finding, pair, level)
+        more = _more_examples(finding, pair)
         reason += f"; with as many, an update that changes nothing passes with probability {chance:.2f}"
         reason += f"; about {more} more examples would decide" if more is not None else ""
     if finding.verdict == "inconclusive":
@@ -86,36 +89,37 @@ def _against_champion(finding: Finding, level: float) -> TaskVerdict:
         p_value=pair.loss_p(),
         power=chance,
         slices=finding.slices,
-        passed_by=finding.ruled.by if finding.verdict == "pass" else None,
+        passed_by=None if failed else finding.ruled.by,
         changed=int(pair.changed.sum()) if all(e.answered_by for e in finding.side.ours) else None,
         stale=stale,
     )
 
 
-def _with_best(told: TaskVerdict, finding: Finding, level: float) -> TaskVerdict:
+def _with_best(told: TaskVerdict, finding: Finding) -> TaskVerdict:
     assert finding.side.best is not None
     name, pair = finding.side.best.name, finding.pair
     if pair is None:
         return replace(told, verdict=worst([told.verdict, "inconclusive"]),
                        reason=f"{told.reason}; against its best, {name}: {finding.trouble}")  # fmt: skip
     lost = pair.difference
-    told = replace(told, since_best=lost, verdict=worst([told.verdict, finding.verdict]))
+    passed_by = told.passed_by if finding.ruled.by else None
+    told = replace(told, since_best=lost, verdict=worst([told.verdict, finding.verdict]), passed_by=passed_by)
     if finding.verdict == "pass":
         return told
     if finding.verdict == "fail":
         said = f"lost {-lost:.2f} since its best, {name}, more than {pair.margin:g}"
         return replace(told, reason=f"{told.reason}; {said}")
     said = f"a loss of more than {pair.margin:g} since its best, {name}, is not ruled out ({lost:+.2f})"
-    more = _more_examples(finding, pair, level)
+    more = _more_examples(finding, pair)
     if more is not None:
         said += f"; about {more} more examples would decide that"
     most = max((missing for missing in (told.more_examples, more) if missing is not None), default=None)
     return replace(told, reason=f"{told.reason}; {said}", more_examples=most)
 
 
-def _more_examples(finding: Finding, pair: Comparison, level: float) -> int | None:
+def _more_examples(finding: Finding, pair: Comparison) -> int | None:
     """Towards a pass the bound at the gate's level decides, towards a fail the one after the correction."""
-    return pair.missing(finding.fails_at if pair.difference <= -pair.margin else level)
+    return pair.missing(finding.fails_at if pair.difference <= -pair.margin else finding.level or _UNSPENT)
 
 
 def _held_out(side: Side) -> tuple[float, float, int]:

@@ -15,6 +15,7 @@ class Contestant(Written):
     experts: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by task
     router: Stored | None = None
     tasks: tuple[str, ...] | None = None  # whose suites it answers; None: all
+    likelihoods: bool = True  # of the right answers, which the gate compares
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,11 @@ class Router:
     experts: int = 1  # mixed per prompt
     sharpness: float = 10.0  # of the mixture
     point: Point | None = None  # where its features are read; None: `Base.old_reading`
+    handicaps: Array | None = None  # [tasks]: how many times as far each seems; None: as far as it is
+
+    def handicapped(self, tasks: Collection[str], factor: float) -> "Router":
+        """The same router, to which these tasks seem `factor` times as far as they are."""
+        return replace(self, handicaps=np.array([factor if task in tasks else 1.0 for task in self.tasks]))
 
     def route(self, features: Features) -> list[str]:
         """Per row the task whose expert answers, or BASE. Rows that are not finite go to BASE."""
@@ -68,6 +73,8 @@ class Router:
         by_class = self.discriminant.distances(features)
         starts = np.cumsum((0, *self.classes[:-1]))
         distances = np.minimum.reduceat(by_class[:, :-1], starts, axis=1)
+        if self.handicaps is not None:
+            distances = distances * self.handicaps
         nearest = distances.argmin(1)
         rows = np.arange(len(features))
         known = distances[rows, nearest] < by_class[:, -1]  # False for NaN
@@ -177,6 +184,8 @@ def save_router(router: Router, routers: Path) -> tuple[str, Path]:
         arrays = {f"{name}.{field.name}": getattr(getattr(router, name), field.name)
                   for name in METRICS for field in fields(Metric)}  # fmt: skip
         arrays["thresholds"] = router.thresholds
+        if router.handicaps is not None:
+            arrays["handicaps"] = router.handicaps
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
@@ -208,7 +217,7 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         if len(classes) != len(tasks) or min(classes) < 1 or sum(classes) + 1 != len(metrics["discriminant"].centres):
             raise ValueError("its classes are not those of its discriminant")
         return Router(tasks, thresholds=arrays["thresholds"], classes=classes, experts=experts, sharpness=sharpness,
-                      point=point, **metrics)  # fmt: skip
+                      point=point, handicaps=arrays.get("handicaps"), **metrics)  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 

@@ -15,18 +15,17 @@ from clm.catalog import service as catalog
 from clm.core.database import Database
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
-from clm.evaluation import gate
-from clm.evaluation.answers import example_scores
-from clm.evaluation.learned import learned_nothing, refused
-from clm.evaluation.protection import protect
+from clm.evaluation.gate import Terms
 from clm.jobs.evaluation import Contestant, EarlyStop, EvaluationJob
 from clm.jobs.job import Stored
 from clm.jobs.training import TrainingJob
 from clm.llm.fitness import Fitness, fitness_of
 from clm.orchestration import jobs, replaying, service
-from clm.orchestration.bests import PREFIX, UNTOUCHED, best_evers, bests_of, to_compare
+from clm.orchestration.bests import PREFIX, UNTOUCHED, bests_of, to_compare
 from clm.orchestration.fitting import Examiner, unfit_to_train
+from clm.orchestration.judging import judged, newest_known_slice, unless_nothing_learned
 from clm.orchestration.removal import check_removal, refit_job
+from clm.orchestration.repairs_left import kinds_of_tries
 from clm.policies import ModelPolicy
 from clm.records import (
     Composition,
@@ -200,7 +199,7 @@ class Candidates:
                 "champion": contestant(champion),
                 "candidate": self._candidate(champion, trained),
                 **{name: contestant(best, names) for name, (best, names) in bests.items()},
-                **({UNTOUCHED: Contestant(tasks=tuple(of_base))} if of_base else {}),
+                **({UNTOUCHED: Contestant(tasks=tuple(of_base), likelihoods=False)} if of_base else {}),
             },
             suites=suites,
             metrics=metrics,
@@ -241,30 +240,36 @@ class Candidates:
             self._store, self._paths, at.champion.release_id, snapshot, candidate.mixture, at.policy, described
         )
 
-    def judge(self, at: Context, trained: Trained, evaluations: dict[str, Evaluation]) -> GateVerdict:
+    def known_slices(self, at: Context) -> dict[str, int]:
+        """The newest slice of the updated task's suite that the champion was examined on; what is above is new."""
+        lineage = bundles.newest_lineage(self._paths.releases / at.champion.release_id)
+        return {} if at.removes else {at.task: newest_known_slice(lineage, at.task)}
+
+    def judge(
+        self, at: Context, trained: Trained, evaluations: dict[str, Evaluation], is_try: bool = False
+    ) -> GateVerdict:
+        """`is_try`: of a repair, for which little of the error rate is left."""
         policy = at.policy.gate
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, at.model, removed=True)
             bests = bests_of(session, at.model, at.champion, self._paths.releases)
-        margins = {t.name: t.margin or policy.margin for t in tasks}
-        ours, theirs = (example_scores(Path(evaluations[name].answers)) for name in ("candidate", "champion"))
-        verdict = gate.judge(
-            ours,
-            theirs,
-            {t: margins[t] for t in ours},
-            policy.confidence,
-            best_evers(evaluations, bests, margins, policy),
-            policy.early_stop,
+        terms = Terms(
+            tries=kinds_of_tries(at.policy, refreshes=at.start is not None and not at.removes),
+            is_try=is_try,
+            legacy=self.known_slices(at),
+            require_gain=policy.require_gain,
+            weights={t.name: t.weight for t in tasks},
+            overall_margin=policy.overall_margin or policy.margin,
         )
-        verdict = protect(verdict, {t.name for t in tasks if t.protected}, policy.confidence)
+        verdict = judged(policy, tasks, evaluations, bests, terms)
         trouble = evaluations["candidate"].judge_trouble
         if trouble and verdict.verdict != "pass":
             return replace(verdict, reason=f"{verdict.reason} {trouble}")
         if at.removes or not policy.require_gain:
             return verdict
-        sides, is_new = (ours.get(at.task, ()), theirs.get(at.task, ())), at.task not in at.champion.experts
-        length = trained.notes.get("length", {})
-        return refused(verdict, learned_nothing(at.task, *sides, margin=margins[at.task], is_new=is_new, length=length))
+        margin = next((t.margin for t in tasks if t.name == at.task), None) or policy.margin
+        is_new = at.task not in at.champion.experts
+        return unless_nothing_learned(verdict, at.task, evaluations, margin, is_new, trained)
 
 
 def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:

@@ -4,7 +4,6 @@ Each try has a folder of its own. After a crash the tries that had ended are rea
 the same decisions follow and the end is the same.
 """
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,32 +12,14 @@ from clm.core.database import Database
 from clm.errors import ClmError, InvalidInput
 from clm.jobs.job import Stored
 from clm.jobs.training import InterpolationJob
+from clm.llm.router import load_router, save_router
 from clm.orchestration import jobs, log, service
 from clm.orchestration import repair_plan as plan
 from clm.orchestration.candidates import Candidates, Context, composition_with, scores_of
+from clm.orchestration.repairs_left import repairs_left
 from clm.orchestration.replaying import share_of
-from clm.policies import ModelPolicy, RepairPolicy
-from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained
+from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained, task_of
 from clm.settings import Settings
-from clm.strategies import replays
-
-# Strategies whose expert does not go on from the old one: the line between the two means nothing.
-STARTS_FRESH = ("joint", "olora")
-
-
-def possible(policy: ModelPolicy) -> RepairPolicy:
-    """What the strategies leave of the policy's repairs.
-
-    There is no way to search where a training doesn't go on from the old expert, and no more to replay where nothing
-    is replayed, or everything is already.
-    """
-    chosen = policy.training.strategies
-    left = policy.repair
-    if any(strategy.name in STARTS_FRESH for strategy in chosen):
-        left = left.model_copy(update={"interpolate": False})
-    if replays(chosen) == "nothing" or share_of(policy.training) == math.inf:
-        left = left.model_copy(update={"replay_tries": 0})
-    return left
 
 
 @dataclass(frozen=True)
@@ -56,12 +37,12 @@ class Repair:
     def possible(self, at: Context, candidate: Judged) -> bool:
         if at.removes:  # nothing was trained, so there is no way back to search and nothing to replay
             return False
-        return plan.worth_repairing(candidate.verdict) and self._next(at, []) is not None
+        return plan.worth_repairing(candidate.verdict) and self._next(at, candidate, []) is not None
 
     def run(self, at: Context, snapshot: Snapshot, candidate: Judged) -> Judged:
         """The candidate that passed, or the one that failed; both with all tries."""
         tried: list[_Tried] = []
-        while (attempt := self._next(at, tried)) is not None:
+        while (attempt := self._next(at, candidate, tried)) is not None:
             tried.append(self._try(at, snapshot, candidate, attempt, tried))
             failpoints.hit("repair.tried")
             self._keep(at, tried)
@@ -69,26 +50,23 @@ class Repair:
         kept = plan.chosen(tries)
         return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
 
-    def _next(self, at: Context, tried: list[_Tried]) -> plan.Interpolate | plan.Replay | None:
+    def _next(self, at: Context, failed: Judged, tried: list[_Tried]) -> plan.Attempt | None:
         refreshes = at.start is not None and not at.removes
-        share = share_of(at.policy.training)
-        return plan.next_try(possible(at.policy), share, refreshes, [one.told for one in tried])
+        left, share = repairs_left(at.policy), share_of(at.policy.training)
+        by_route = left.route_tries > 0 and plan.lost_by_route(failed.verdict, (at.task, *at.mates))
+        return plan.next_try(left, share, refreshes, [one.told for one in tried], by_route)
 
     def _try(
-        self,
-        at: Context,
-        snapshot: Snapshot,
-        failed: Judged,
-        attempt: plan.Interpolate | plan.Replay,
-        before: list[_Tried],
+        self, at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt, before: list[_Tried]
     ) -> _Tried:
         folder = plan.folder_of(at.folder, len(before))
-        step = attempt.step if isinstance(attempt, plan.Interpolate) else None
-        share = attempt.share if isinstance(attempt, plan.Replay) else None
-        told = RepairTry("replay" if step is None else "interpolate", step, share, None, {}, None, "error", "")
+        told = plan.begun(attempt)
         try:
+            mixture, trained = failed.mixture, failed.trained
             if isinstance(attempt, plan.Interpolate):
-                mixture, trained = failed.mixture, self._interpolate(at, failed.trained, attempt.step, folder)
+                trained = self._interpolate(at, trained, attempt.step, folder)
+            elif isinstance(attempt, plan.Reroute):
+                trained = self._reroute(at, trained, attempt.handicap)
             else:
                 known = [failed.mixture, *(one.candidate.mixture for one in before if one.candidate)]
                 mixture = self._more_replay(at, snapshot, attempt.share, folder, known)
@@ -98,7 +76,7 @@ class Repair:
             raise
         except ClmError as error:  # a repair that can't be done must not hide the gate's verdict
             return _Tried(replace(told, reason=error.sentence), None)
-        verdict = self._candidates.judge(at, trained, evaluations)
+        verdict = self._candidates.judge(at, trained, evaluations, is_try=True)
         told = replace(
             told,
             expert_hash=trained.expert_hash,
@@ -106,8 +84,20 @@ class Repair:
             gain=next((task.difference for task in verdict.tasks if task.task == at.task), None),
             verdict=verdict.verdict,
             reason=verdict.reason,
+            no_loss=all(task.passed_by for task in verdict.tasks),
         )
         return _Tried(told, Judged(mixture, trained, evaluations, verdict))
+
+    def _reroute(self, at: Context, failed: Trained, handicap: float) -> Trained:
+        """The same experts behind a router that finds prompts farther from those of the taught task."""
+        router_hash = failed.composition.router_hash
+        if router_hash is None:
+            raise InvalidInput("There is no router whose decisions could be changed.")
+        artifacts = self._settings.paths.artifacts
+        router = load_router(artifacts.router(router_hash), router_hash)
+        taught = {name for name in router.tasks if task_of(name) in (at.task, *at.mates)}
+        made, _ = save_router(router.handicapped(taught, handicap), artifacts.routers)
+        return replace(failed, composition=replace(failed.composition, router_hash=made))
 
     def _interpolate(self, at: Context, new: Trained, step: float, folder: Path) -> Trained:
         """The router stays as it is: it reads the base, not the experts."""

@@ -1,12 +1,14 @@
 """What is tried next to save an update that the gate did not let pass. Pure.
 
-First the way from the old expert to the new one is searched by bisection for the largest step that passes: a part of
-what was learnt, at a part of the price (see `clm.training.interpolation`). Where no step helps, the task is learnt
+Where only tasks lost whose experts did not change, prompts went astray: the router is asked again with a handicap for
+the task that was taught, and nothing is trained. Else the way from the old expert to the new one is gone in even steps,
+the smallest first, until one is not shown to lose nothing: a part of what was learnt, at a part of the price (see
+`clm.training.interpolation`). The order is that of `clm.evaluation.spending`. Where no step helps, the task is learnt
 again with more of its older rows. Each try is judged like the update itself, on the same examples.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clm.core.hashing import short
@@ -26,6 +28,14 @@ class Replay:
     share: float  # older rows per new row
 
 
+@dataclass(frozen=True)
+class Reroute:
+    handicap: float  # prompts seem so many times as far from the taught task as they are
+
+
+Attempt = Interpolate | Replay | Reroute
+
+
 def worth_repairing(verdict: GateVerdict) -> bool:
     """Nothing to repair where no loss was measured: what is missing then is examples that prove it, or a gain."""
     if verdict.learned_nothing:
@@ -35,23 +45,43 @@ def worth_repairing(verdict: GateVerdict) -> bool:
     return verdict.verdict == "fail"
 
 
+def lost_by_route(verdict: GateVerdict, taught: Collection[str]) -> bool:
+    """Whether a loss was measured, and only on tasks that were not taught and have prompts that changed hands."""
+    lost = [task for task in verdict.tasks if task.verdict != "pass" and task.difference < 0]
+    return bool(lost) and all(task.task not in taught and task.changed for task in lost)
+
+
 def next_try(
-    policy: RepairPolicy, replay_share: float, refreshes: bool, tries: Sequence[RepairTry]
-) -> Interpolate | Replay | None:
+    policy: RepairPolicy, replay_share: float, refreshes: bool, tries: Sequence[RepairTry], by_route: bool = False
+) -> Attempt | None:
     """None: nothing is left to try, or what was tried helped.
 
     `replay_share` is what the update had; `refreshes` says that it went on from an older expert of its task: there is
-    no way to search, and there are no older rows, where a task was learnt for the first time.
+    no way to go in steps, and there are no older rows, where a task was learnt for the first time.
     """
+    if by_route:
+        if chosen(tries) is not None or len(tries) >= policy.route_tries or _stuck(tries):
+            return None
+        return Reroute(policy.handicap ** (len(tries) + 1))
     if not refreshes:
         return None
     looks = [one for one in tries if one.kind == "interpolate"]
     replays = [one for one in tries if one.kind == "replay"]
-    if policy.interpolate and len(looks) < policy.looks and not replays and not _stuck(looks):
-        return Interpolate(_middle(looks))
+    if policy.interpolate and len(looks) < policy.looks and not replays and all(one.no_loss for one in looks):
+        return Interpolate((len(looks) + 1) / (policy.looks + 1))
     if chosen(tries) is not None or len(replays) >= policy.replay_tries or _stuck(replays):
         return None
     return Replay((replay_share or FIRST_SHARE) * policy.replay_factor ** (len(replays) + 1))
+
+
+def begun(attempt: Attempt) -> RepairTry:
+    """As it is told before anything came of it."""
+    nothing = RepairTry("replay", None, None, None, {}, None, "error", "")
+    if isinstance(attempt, Interpolate):
+        return replace(nothing, kind="interpolate", step=attempt.step)
+    if isinstance(attempt, Reroute):
+        return replace(nothing, kind="route", handicap=attempt.handicap)
+    return replace(nothing, replay_share=attempt.share)
 
 
 def chosen(tries: Sequence[RepairTry]) -> int | None:
@@ -86,13 +116,6 @@ def story(task: str, tries: Sequence[RepairTry]) -> str:
     return f"{len(tries)} repairs were tried and none helped ({told})."
 
 
-def _middle(looks: Sequence[RepairTry]) -> float:
-    """Between the largest step that passed and the smallest that did not: smaller steps change less."""
-    passed = max((one.step or 0.0 for one in looks if one.verdict == "pass"), default=0.0)
-    beyond = [one.step for one in looks if one.step is not None and one.verdict != "pass" and one.step > passed]
-    return (passed + min(beyond, default=1.0)) / 2
-
-
 def _stuck(tries: Sequence[RepairTry]) -> bool:
     return any(one.verdict == "error" for one in tries)
 
@@ -100,6 +123,8 @@ def _stuck(tries: Sequence[RepairTry]) -> bool:
 def _what(one: RepairTry) -> str:
     if one.kind == "interpolate":
         return f"step {one.step:g} from the old expert to the new"
+    if one.kind == "route":
+        return f"prompts seem {one.handicap:g} times as far from the taught task"
     return f"trained again with {one.replay_share:g} older rows per new row"
 
 

@@ -3,6 +3,16 @@ from typing import Any, Literal
 from clm.core.schemas import Body, Schema, Time
 
 
+class SliceVerdictOut(Schema):
+    name: str  # "legacy", "new", "recall" or "slice 3"
+    verdict: Literal["pass", "fail", "inconclusive"]
+    candidate: float
+    champion: float
+    difference: float
+    n: int
+    stale: int
+
+
 class TaskVerdictOut(Schema):
     task: str
     role: Literal["new", "refreshed", "original"]  # learnt by this update, learnt anew, or left as it was
@@ -18,6 +28,10 @@ class TaskVerdictOut(Schema):
     p_value: float | None = None
     power: float | None = None
     since_best: float | None = None
+    slices: list[SliceVerdictOut] = []
+    passed_by: Literal["route", "scores", "likelihood"] | None = None  # what rules a loss out
+    changed: int | None = None  # examples that another expert answers than before
+    stale: int = 0  # answers of the candidate that were superseded
 
 
 class GateVerdictOut(Schema):
@@ -25,10 +39,11 @@ class GateVerdictOut(Schema):
     reason: str
     tasks: list[TaskVerdictOut]
     learned_nothing: bool = False
+    average: float | None = None  # weighed over the tasks: difference to the best that each ever had
 
 
 class RepairTryOut(Schema):
-    kind: Literal["interpolate", "replay"]
+    kind: Literal["interpolate", "replay", "route"]
     step: float | None
     replay_share: float | None
     expert_hash: str | None
@@ -36,6 +51,7 @@ class RepairTryOut(Schema):
     gain: float | None
     verdict: Literal["pass", "fail", "inconclusive", "error"]
     reason: str
+    handicap: float | None = None
     kept: bool
 
 

@@ -159,9 +159,11 @@ class Work:
     def reject(self, update_id: str, candidate: Judged) -> str:
         verdict = candidate.verdict
         state = "rejected" if verdict.verdict == "fail" else "inconclusive"
+        known = self._candidates.known_slices(self._candidates.context(update_id))
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
-            ledger.save_scores(session, update.model, update_id, None, candidate.evaluations["candidate"].scores)
+            scores = candidate.evaluations["candidate"].scores
+            ledger.save_scores(session, update.model, update_id, None, scores, known)
             tries = f" {repair_plan.story(update.task, candidate.tries)}" if candidate.tries else ""
             # Where nothing was lost, as after an inconclusive gate, nothing is known to be wrong with the rows.
             if state == "rejected" and not verdict.learned_nothing:
@@ -176,7 +178,7 @@ class Work:
         with self._database.read() as session:
             model = catalog.get_model(session, snapshot.model)
         lineage = describe(snapshot, candidate, at.policy, at.champion)
-        memory = self._candidates.remember(at, snapshot, candidate)
+        memory, known = self._candidates.remember(at, snapshot, candidate), self._candidates.known_slices(at)
         spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage, memory)
         made = bundles.write_bundle(spec, self._paths.releases, self._paths.keys)
         if bundles.composition_of(made.manifest) != candidate.trained.composition:
@@ -187,8 +189,8 @@ class Work:
                 session, WORKER, made, model=snapshot.model, parent=at.champion.release_id, update_id=update_id
             )
             scores = {name: evaluation.scores for name, evaluation in candidate.evaluations.items()}
-            ledger.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"])
-            ledger.save_scores(session, snapshot.model, update_id, release.release_id, scores["candidate"])
+            ledger.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"], known)
+            ledger.save_scores(session, snapshot.model, update_id, release.release_id, scores["candidate"], known)
             save_untouched(session, snapshot.model, candidate.evaluations)
             update.release_id = release.release_id
         detail = {"release": release.release_id, "number": release.number, "task": at.task}

@@ -2,7 +2,7 @@ from typing import Literal
 
 from clm.core.schemas import Schema, Time
 from clm.orchestration.schemas import UpdateOut
-from clm.records import Metric
+from clm.records import Metric, SliceKind
 
 Level = Literal["ok", "attention", "problem", "empty"]
 
@@ -18,6 +18,35 @@ class CellOut(Schema):
     state: Literal["released", "rejected"]
 
 
+class SliceCellOut(Schema):
+    release_id: str | None
+    number: int | None
+    update_id: str | None
+    suite_hash: str
+    score: float
+    n: int
+    stale: int  # answers that were superseded
+    is_new: bool  # the champion was not examined on this slice before
+
+
+class LedgerSliceOut(Schema):
+    slice: int  # 0: taught prompts
+    kind: SliceKind
+    cells: list[SliceCellOut]
+
+
+class TrackOut(Schema):
+    """What a release or a rejected update scores on what is old and on what is new."""
+
+    release_id: str | None
+    number: int | None
+    update_id: str | None
+    legacy: float | None
+    new: float | None
+    recall: float | None
+    stale: int
+
+
 class LedgerTaskOut(Schema):
     task: str
     metric: Metric
@@ -26,6 +55,8 @@ class LedgerTaskOut(Schema):
     first: float | None
     previous: float | None
     current: float | None
+    slices: list[LedgerSliceOut] = []
+    tracks: list[TrackOut] = []
 
 
 class LedgerOut(Schema):

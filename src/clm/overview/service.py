@@ -67,7 +67,7 @@ def ledger_of(session: Session, model: str) -> Ledger:
     catalog.get_model(session, model)
     facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in registry.list_releases(session, model)]
     champion = deployments.get_deployment(session, model).champion
-    return build_ledger(model, scores.ledger_rows(session, model), facts, champion)
+    return build_ledger(model, scores.ledger_rows(session, model), facts, champion, scores.slice_rows(session, model))
 
 
 def ledger_out(session: Session, model: str) -> LedgerOut:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from clm.evaluation.gate import BestEver, ExampleScore, Handed, Terms, judge
+from clm.evaluation.spending import level_of
 from clm.records import BASE, GateVerdict, SliceKind, TaskVerdict
 
 
@@ -131,3 +132,23 @@ def test_likelihoods_pass_only_where_the_scores_show_no_loss() -> None:
     assert judged([ExampleScore(e.example_id, e.score) for e in ours], theirs).verdict == "inconclusive"
     shown = [ExampleScore(f"ex{n}", float(n > 7), likelihood=value) for n, value in enumerate(sure)]
     assert judged(shown, theirs).verdict != "pass"
+
+
+def test_repairs_look_at_the_same_examples_with_a_share_of_the_error_rate() -> None:
+    """200 examples, nothing lost: as a try among two there is less room than for the update's own candidate."""
+    theirs = examples([1.0] * 200)
+    ours = examples([0.0] * 3 + [1.0] * 197)
+    assert judged(ours, theirs).verdict == judged(ours, theirs, tries=2).verdict == "pass"
+    assert judged(ours, theirs, tries=2, is_try=True).verdict == "inconclusive"
+    assert judged(theirs, theirs, tries=2, is_try=True).verdict == "pass"
+    few = examples([1.0] * 60)  # just enough for the whole rate
+    assert judged(few, few, tries=2).verdict == "pass"
+    assert judged(few, few, tries=2, is_try=True).verdict == "inconclusive"
+
+
+def test_all_looks_together_pass_a_true_loss_as_rarely_as_one() -> None:
+    """The own candidate and the four tries of a policy, all of which truly lose the margin, at their worst: alike."""
+    spent = [level_of(0.05, 200, 0.05, tries=4, is_try=each > 0) for each in range(5)]
+    assert sum(spent) == pytest.approx(0.05) and spent[0] == pytest.approx(0.045)
+    assert level_of(0.05, 60, 0.05, tries=4, is_try=False) == 0.05 and level_of(0.05, 60, 0.05, 4, is_try=True) == 0.0
+    assert level_of(0.05, 200, 0.05, tries=0, is_try=False) == 0.05

@@ -6,8 +6,9 @@ import pytest
 
 from clm.core import events
 from clm.core.database import Database, sqlite_url
-from clm.evaluation.repository import ledger_rows, save_scores
-from clm.records import TaskScore
+from clm.evaluation.ledger import ReleaseFact, build_ledger
+from clm.evaluation.repository import ledger_rows, save_scores, slice_rows
+from clm.records import SliceScore, TaskScore
 
 SCORE = TaskScore("intent", "exact_match", 0.9, 80, "suite-1", 2, 0)
 
@@ -43,6 +44,31 @@ def test_a_score_is_saved_once_per_release_task_and_suite(database: Database) ->
         ("intent", "upd2", "rel2", "suite-1", 0.9),
         ("intent", "upd2", "rel2", "suite-2", 0.9),
     ]
+
+
+def test_slices_are_scored_beside_their_suite_and_open_the_ledger(database: Database) -> None:
+    """The champion knew slice 1; the update brings slice 2, examined under both releases, and taught prompts."""
+    parts = (
+        SliceScore(1, "held_out", 0.9, 60),
+        SliceScore(2, "held_out", 0.2, 20, stale=3),
+        SliceScore(0, "recall", 1.0, 10),
+    )
+    learned = (replace(parts[0], score=0.8), SliceScore(2, "held_out", 0.7, 20), parts[2])
+    with database.transaction() as session:
+        save_scores(session, "m", None, "rel1", {"intent": replace(SCORE, slices=parts)}, {"intent": 1})
+        save_scores(session, "m", "upd2", "rel2", {"intent": replace(SCORE, slices=learned)}, {"intent": 1})
+        save_scores(session, "m", "upd2", "rel2", {"intent": replace(SCORE, slices=learned)}, {"intent": 1})
+    assert len(saved(database)) == 2  # whole suites alone are the ledger's cells
+    facts = [ReleaseFact("rel1", 1, frozenset({"intent"})), ReleaseFact("rel2", 2, frozenset({"intent"}))]
+    with database.read() as session:
+        ledger = build_ledger("m", ledger_rows(session, "m"), facts, slices=slice_rows(session, "m"))
+    (task,) = ledger.tasks
+    assert [(each.slice, each.kind, [cell.score for cell in each.cells]) for each in task.slices] == [
+        (0, "recall", [1.0, 1.0]), (1, "held_out", [0.9, 0.8]), (2, "held_out", [0.2, 0.7])
+    ]  # fmt: skip
+    assert [(t.number, t.update_id, t.legacy, t.new, t.recall, t.stale) for t in task.tracks] == [
+        (1, None, 0.9, 0.2, 1.0, 3), (2, "upd2", 0.8, 0.7, 1.0, 0)
+    ]  # fmt: skip
 
 
 def test_a_rejected_update_has_its_own_row_once(database: Database) -> None:

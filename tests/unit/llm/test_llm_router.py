@@ -184,3 +184,16 @@ def test_changed_routers_and_features_are_not_loaded(tmp_path: Path) -> None:
     save_features(Seen(TASKS["b"], None, None), tmp_path / "features")[1].replace(file)
     with pytest.raises(TamperedArtifact):
         load_features(file)
+
+
+def test_a_handicap_gives_prompts_between_two_tasks_to_the_other_one(tmp_path: Path) -> None:
+    router = fit_router(TASKS, GENERAL, seed=5)
+    between = ((_cloud(30, 300, 1) + _cloud(31, 300, 2)) / 2).astype(np.float32)
+    to_a = [np.mean([r == "a" for r in made.route(between)]) for made in (router, router.handicapped({"a"}, 1.3))]
+    assert to_a[0] > 0.2 and to_a[1] < to_a[0] / 2
+    own = router.handicapped({"a"}, 1.05).route(_cloud(32, 200, 2))
+    assert np.mean([r == "b" for r in own]) >= 0.97
+    made = router.handicapped({"a"}, 1.3)
+    router_hash, path = save_router(made, tmp_path)
+    assert router_hash != save_router(router, tmp_path)[0]
+    assert load_router(path, router_hash).route(between) == made.route(between)

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from clm.orchestration import repair_plan as plan
-from clm.orchestration.repair import STARTS_FRESH
-from clm.policies import RepairPolicy, TrainingPolicy
+from clm.orchestration.repairs_left import STARTS_FRESH, kinds_of_tries
+from clm.policies import ModelPolicy, RepairPolicy, TrainingPolicy
 from clm.records import GateVerdict, RepairTry, TaskVerdict, VerdictName
 from clm.strategies import by_name
 from clm.training.strategies import STRATEGIES, build_strategies
@@ -16,7 +16,7 @@ POLICY = RepairPolicy(looks=3, replay_tries=2, replay_factor=3.0)
 
 
 def look(step: float, verdict: VerdictName, gain: float = 0.1) -> RepairTry:
-    return replace(LOOK, step=step, verdict=verdict, gain=gain)
+    return replace(LOOK, step=step, verdict=verdict, gain=gain, no_loss=verdict == "pass")
 
 
 def search(largest: float, policy: RepairPolicy = POLICY) -> list[RepairTry]:
@@ -29,15 +29,11 @@ def search(largest: float, policy: RepairPolicy = POLICY) -> list[RepairTry]:
 
 @pytest.mark.parametrize(
     ("largest", "steps", "kept"),
-    [
-        (0.9, [0.5, 0.75, 0.875], 2),
-        (0.7, [0.5, 0.75, 0.625], 2),
-        (0.5, [0.5, 0.75, 0.625], 0),
-        (0.3, [0.5, 0.25, 0.375], 1),
-        (0.0, [0.5, 0.25, 0.125], None),
-    ],
+    [(0.9, [0.25, 0.5, 0.75], 2), (0.7, [0.25, 0.5, 0.75], 1), (0.3, [0.25, 0.5], 0), (0.0, [0.25], None)],
 )
-def test_bisection_finds_the_largest_step_that_passes(largest: float, steps: list[float], kept: int | None) -> None:
+def test_steps_grow_until_one_does_not_pass_and_the_last_that_passed_is_kept(
+    largest: float, steps: list[float], kept: int | None
+) -> None:
     tries = search(largest)
     assert [one.step for one in tries] == steps
     assert plan.chosen(tries) == kept
@@ -45,11 +41,45 @@ def test_bisection_finds_the_largest_step_that_passes(largest: float, steps: lis
     assert following == (plan.Replay(1.5) if kept is None else None)
 
 
-def test_a_step_that_passes_without_gain_is_no_repair_but_larger_ones_are_looked_at() -> None:
-    tries = [look(0.5, "pass", gain=0.0)]
+def test_a_step_without_loss_and_without_gain_is_no_repair_but_larger_ones_are_looked_at() -> None:
+    tries = [look(0.25, "pass", gain=0.0)]
     assert not plan.helps(tries[0])
-    assert plan.next_try(POLICY, 0.5, True, tries) == plan.Interpolate(0.75)
+    assert plan.next_try(POLICY, 0.5, True, tries) == plan.Interpolate(0.5)
     assert "gains nothing" in plan.story("colour", tries)
+    undecided = replace(LOOK, step=0.25, verdict="inconclusive", no_loss=True)  # nothing gained on the new slice
+    assert plan.next_try(POLICY, 0.5, True, [undecided]) == plan.Interpolate(0.5)
+
+
+def test_a_loss_by_route_asks_for_a_handicap_and_nothing_is_trained() -> None:
+    tries: list[RepairTry] = []
+    for handicap in (1.1, 1.21):
+        attempt = plan.next_try(POLICY, 0.5, False, tries, by_route=True)
+        assert isinstance(attempt, plan.Reroute) and attempt.handicap == pytest.approx(handicap)
+        tries.append(replace(plan.begun(attempt), verdict="fail", gain=0.1))
+    assert plan.next_try(POLICY, 0.5, True, tries, by_route=True) is None
+    helped = replace(tries[0], verdict="pass")
+    assert plan.next_try(POLICY, 0.5, True, [helped], by_route=True) is None and plan.chosen([helped]) == 0
+    assert "1.21 times as far" in plan.story("colour", tries)
+
+
+def test_only_tasks_that_were_not_taught_and_lost_prompts_are_lost_by_route() -> None:
+    def told(task: str, difference: float, changed: int | None, name: VerdictName = "fail") -> TaskVerdict:
+        return TaskVerdict(task, name, "", 0.5, 0.5, difference, -0.1, 0.05, 20, changed=changed)
+
+    taught, other, same = told("a", 0.1, 20, "pass"), told("b", -0.2, 4), told("c", 0.0, 0, "pass")
+    assert plan.lost_by_route(GateVerdict("fail", "", (taught, other, same)), {"a"})
+    assert not plan.lost_by_route(GateVerdict("fail", "", (told("a", -0.2, 20), other)), {"a"})
+    assert not plan.lost_by_route(GateVerdict("fail", "", (taught, told("b", -0.2, 0))), {"a"})
+    assert not plan.lost_by_route(GateVerdict("inconclusive", "", (taught, told("b", 0.0, 2, "inconclusive"))), {"a"})
+
+
+def test_the_error_rate_is_split_among_the_kinds_of_tries() -> None:
+    def policy(*strategies: str, **repair: int | bool) -> ModelPolicy:
+        return ModelPolicy.model_validate({"training": {"strategies": strategies}, "repair": repair})
+
+    assert kinds_of_tries(policy("experts", replay_tries=2, route_tries=1), refreshes=True) == 3
+    assert kinds_of_tries(policy("experts", replay_tries=2, route_tries=1), refreshes=False) == 1
+    assert kinds_of_tries(policy("finetune", route_tries=2), refreshes=False) == 0
 
 
 def test_replay_grows_with_each_try_and_ends() -> None:
@@ -62,7 +92,7 @@ def test_replay_grows_with_each_try_and_ends() -> None:
 
 
 def test_what_can_not_be_done_is_not_done_again() -> None:
-    refused = replace(LOOK, verdict="error", gain=None, scores={}, reason="The ranks differ.")
+    refused = replace(LOOK, verdict="error", no_loss=False, gain=None, scores={}, reason="The ranks differ.")
     assert plan.next_try(POLICY, 0.5, True, [refused]) == plan.Replay(1.5)
     nothing_left = replace(AGAIN, verdict="error", gain=None, scores={}, reason="No older rows.")
     assert plan.next_try(POLICY, 0.5, True, [refused, nothing_left]) is None

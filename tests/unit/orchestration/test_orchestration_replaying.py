@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clm.orchestration.repair import possible
+from clm.orchestration.repairs_left import repairs_left
 from clm.orchestration.replaying import Past, budget, recall, share_of
 from clm.policies import ModelPolicy
 
@@ -66,7 +66,7 @@ def test_nothing_is_drawn_for_a_strategy_that_trains_on_no_old_row(name: str) ->
     ],
 )
 def test_a_repair_is_tried_where_it_can_change_something(strategies: list[Any], left: tuple[bool, int]) -> None:
-    found = possible(policy(*strategies))
+    found = repairs_left(policy(*strategies))
     assert (found.interpolate, found.replay_tries) == left
 
 
