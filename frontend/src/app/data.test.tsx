@@ -19,7 +19,7 @@ it('sends a file for a task and tells what became of its rows', async () => {
         body: await request.text(),
         type: request.headers.get('content-type'),
       }
-      return HttpResponse.json(report({ accepted: 1, refused: 1, received: 2 }))
+      return HttpResponse.json(report({ accepted: 1, refused: 1, received: 2, advice: 'Take rouge_l.' }))
     }),
   )
   const { user } = open('/data')
@@ -30,6 +30,7 @@ it('sends a file for a task and tells what became of its rows', async () => {
   await user.click(screen.getByRole('button', { name: 'Send rows' }))
   expect(await screen.findByText(/2 rows received/)).toBeVisible()
   expect(screen.getByText('is missing or empty')).toBeVisible()
+  expect(screen.getByText('Take rouge_l.')).toBeVisible()
   expect(screen.getByRole('link', { name: 'start an update' })).toBeVisible()
   expect(asked?.search).toBe('model=support-assistant&task=facts&suite=false&source=dashboard')
   expect(asked?.body).toContain('"prompt": "a"')

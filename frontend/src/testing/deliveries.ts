@@ -24,6 +24,7 @@ export const report = (more: Partial<IngestReport> = {}): IngestReport => ({
   into_suite: 9,
   refusals: [refusal()],
   unchecked: null,
+  advice: null,
   ...more,
 })
 

@@ -5,12 +5,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clm.core.answers import json_value
+from clm.core.answers import count_numbers, json_value
 from clm.core.content import completion
 from clm.records import Json, Metric, Shape
 
 MOST = 0.9  # share of the rows that counts as all of them: a few odd ones don't decide
 LABEL_WORDS = 3  # longest answer that is a label or a name, in words
+REPEATED = 1 / 3  # answers per row, at most, where they come again and again: such can be learned to the letter
 PHRASE_WORDS = 8  # longest that is not yet a sentence
 
 _NUMBER = re.compile(r"(?:[^\W\d]+\s+)?[^\w.,]*\d[\d.,'’]*\W*[^\W\d]*\W*")  # 15 · 1,200 euros · EUR 3.50 · 12 %
@@ -41,8 +42,10 @@ def propose(rows: Rows) -> Proposal:
     if _most([n <= LABEL_WORDS for n in words]):
         return Proposal("exact_match", "The answers are labels or names of a few words.")
     typical = round(statistics.median(words))
-    if len(set(answers)) <= max(2, len(answers) // 10):
+    if len(set(answers)) <= max(2, len(answers) * REPEATED):
         return Proposal("exact_match", f"The {len(answers)} answers are {len(set(answers))} that come again and again.")
+    if typical <= PHRASE_WORDS and _most([count_numbers(answer) == 1 for answer in answers]):
+        return Proposal("number", f"The answers are phrases of about {typical} words around one number, which counts.")
     if typical <= PHRASE_WORDS:
         return Proposal(
             "token_f1", f"The answers are phrases of about {typical} words, that can be put in other words."

@@ -21,8 +21,12 @@ def last_number(text: str) -> float | None:
 
     A lone comma before three digits groups thousands (1,200 is 1200), else it is a decimal comma (3,5 and 0,125).
     """
-    found = _NUMBER.findall(text.replace("\u2009", "\u202f"))
+    found = _numbers(text)
     return _value(found[-1]) if found else None
+
+
+def count_numbers(text: str) -> int:
+    return len(_numbers(text))
 
 
 def json_value(text: str) -> Any | None:
@@ -51,6 +55,10 @@ def json_within(text: str) -> Any | None:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def _numbers(text: str) -> list[str]:
+    return _NUMBER.findall(text.replace("\u2009", "\u202f"))
 
 
 def _value(text: str) -> float | None:

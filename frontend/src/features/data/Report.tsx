@@ -16,6 +16,7 @@ export function Report({ report }: { report: IngestReport }) {
       <p className={css.report}>
         <strong>{count(report.received)} rows received:</strong> {parts.join(', ')}.
       </p>
+      {[report.unchecked, report.advice].map((said) => (said ? <p key={said}>{said}</p> : null))}
       {report.refusals.length > 0 ? <Refusals refusals={report.refusals} /> : null}
     </div>
   )
