@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from clm.bench.options import (
     ContinualOptions,
+    GateOptions,
     GrowthOptions,
     Options,
     RouterOptions,
@@ -39,5 +40,9 @@ BENCHMARKS = {
     "router": Benchmark(
         "clm.bench.router", RouterOptions,
         "From which states, and from how many rows, does the router find a prompt's task best?",
+    ),
+    "gate": Benchmark(
+        "clm.bench.gate", GateOptions,
+        "How often does the gate pass what lost, and what did not?",
     ),
 }  # fmt: skip

@@ -176,3 +176,17 @@ class RouterOptions(Options):
         default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
     )
     threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOptions(Options):
+    margin: float = field(default=0.05, metadata=says("tolerated loss, in score points of [0, 1]", 0.001))
+    confidence: float = field(default=0.95, metadata=says("of the gate, one-sided", 0.5))
+    churn: float = field(default=0.03, metadata=says("share of answers that an update turns round, either way", 0))
+    least: int = field(default=20, metadata=says("smallest suite whose exact size is looked at", 1))
+    most: int = field(default=400, metadata=says("largest such suite", 1))
+    step: int = field(default=4, metadata=says("between such suites; 1: every one, some minutes", 1))
+    sizes: tuple[int, ...] = field(default=(60, 80, 120, 200), metadata=says("examples per task of drawn updates", 2))
+    tasks: tuple[int, ...] = field(default=(1, 3, 6), metadata=says("tasks that have to pass together", 1))
+    draws: int = field(default=600, metadata=says("updates that are drawn for each figure", 10))
+    seed: int = field(default=1, metadata=says("of the draws", 0))

@@ -45,7 +45,7 @@ def loss_ruled_out_p(won: int, lost: int, n: int, margin: float) -> float:
 def passing_limits(n: int, margin: float, level: float) -> tuple[int, ...]:
     """By won pairs, how many lost ones still pass; -1: not even none."""
     low, high = 0.0, 5.0
-    for _ in range(30):
+    for _ in range(20):
         middle = (low + high) / 2
         if _largest(_limits(middle, n, margin), n, margin, _GRID) <= level:
             high = middle

@@ -15,7 +15,7 @@ from clm.catalog import service as catalog
 from clm.core.database import Database
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
-from clm.evaluation.gate import Terms
+from clm.evaluation.gate import Handed, Terms
 from clm.jobs.evaluation import Contestant, EarlyStop, EvaluationJob
 from clm.jobs.job import Stored
 from clm.jobs.training import TrainingJob
@@ -257,6 +257,7 @@ class Candidates:
             tries=kinds_of_tries(at.policy, refreshes=at.start is not None and not at.removes),
             is_try=is_try,
             legacy=self.known_slices(at),
+            handed={task: Handed(*counts) for task, counts in trained.notes.get("handed", {}).items()},
             require_gain=policy.require_gain,
             weights={t.name: t.weight for t in tasks},
             overall_margin=policy.overall_margin or policy.margin,

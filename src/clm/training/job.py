@@ -48,6 +48,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     from clm.llm.base import load_base_of
     from clm.llm.experts import load_expert, save_expert
     from clm.llm.router import save_features, save_router
+    from clm.training.crossing import handed_over
     from clm.training.learning import learn
     from clm.training.routing import fit, load_seen, point_of, see, together
     from clm.training.states import load_state, save_state
@@ -80,6 +81,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", report)
     report.say("Fitting the router")
     router = fit(base, {**kept, job.task: seen}, policy.seed, policy.strategies)
+    handed = handed_over(base, kept, {**kept, job.task: seen}, job.task, policy)
     result = TrainingResult(
         expert=expert,
         features=Stored(*save_features(seen, job.artifacts.features)),
@@ -88,7 +90,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
         tokens=trained.tokens,
         seconds=round(trained.seconds, 3),
         final_loss=trained.final_loss,
-        notes=trained.notes,
+        notes={**trained.notes, "handed": handed},
         described=described,
         state=save_state(trained.state, job.artifacts.states),
         transfer=start.record() if start else None,
