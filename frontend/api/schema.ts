@@ -95,6 +95,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Conflicts
+         * @description Answers that contradict each other, side by side, oldest first.
+         */
+        get: operations["list_conflicts_api_v1_conflicts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{conflict_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Conflict */
+        get: operations["get_conflict_api_v1_conflicts__conflict_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{conflict_id}:resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Conflict
+         * @description Says which answer is right. It counts from the next update on, and can be decided anew.
+         */
+        post: operations["resolve_conflict_api_v1_conflicts__conflict_id__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts:resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Conflicts
+         * @description The same decision for all open ones of a model, or of one of its batches.
+         */
+        post: operations["resolve_conflicts_api_v1_conflicts_resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployments": {
         parameters: {
             query?: never;
@@ -442,6 +519,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/records/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Record History
+         * @description Every version of what a key or a prompt has as its answer: what holds, and what superseded what.
+         */
+        get: operations["record_history_api_v1_records_history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/releases": {
         parameters: {
             query?: never;
@@ -741,6 +838,8 @@ export interface components {
         BatchOut: {
             /** Accepted */
             accepted: number;
+            /** Contradicting */
+            contradicting: number;
             /** Created At */
             created_at: string;
             /** Dataset Version */
@@ -753,8 +852,12 @@ export interface components {
             id: string;
             /** Into Suite */
             into_suite: number;
+            /** Late */
+            late: number;
             /** Model */
             model: string;
+            /** Notes */
+            notes: string[];
             /** Received */
             received: number;
             /** Refused */
@@ -768,6 +871,8 @@ export interface components {
             state: string;
             /** Suite */
             suite: boolean;
+            /** Superseding */
+            superseding: number;
             /** Task */
             task: string;
         };
@@ -834,6 +939,50 @@ export interface components {
             router_changed: boolean;
             /** Scores */
             scores: components["schemas"]["ScoreChangeOut"][];
+        };
+        /** ConflictOut */
+        ConflictOut: {
+            /** Allowed Actions */
+            allowed_actions: string[];
+            /** Batch Id */
+            batch_id: string;
+            /** Created At */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string | null;
+            /**
+             * Decision
+             * @description newest | keep-both | the record id that is right
+             */
+            decision: string | null;
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Model */
+            model: string;
+            /** Options */
+            options: components["schemas"]["OptionOut"][];
+            /** Prompt */
+            prompt: string;
+            /** Reason */
+            reason: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "resolved";
+            /** Task */
+            task: string;
+        };
+        /** ConflictPage */
+        ConflictPage: {
+            /** Items */
+            items: components["schemas"]["ConflictOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** DeploymentList */
         DeploymentList: {
@@ -1052,6 +1201,14 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /** HistoryOut */
+        HistoryOut: {
+            /**
+             * Items
+             * @description by task, oldest first
+             */
+            items: components["schemas"]["VersionOut"][];
         };
         /** HomeEvent */
         HomeEvent: {
@@ -1297,6 +1454,7 @@ export interface components {
              *       "most_minutes": 240,
              *       "most_steps": 5000,
              *       "rank": 16,
+             *       "replay_rows": 200,
              *       "replay_share": 0.5,
              *       "seed": 17,
              *       "strategies": [
@@ -1351,6 +1509,26 @@ export interface components {
             traffic: components["schemas"]["TrafficView"][];
             /** Updated At */
             updated_at: string;
+        };
+        /** OptionOut */
+        OptionOut: {
+            /** Answer */
+            answer: string;
+            /** Batch Id */
+            batch_id: string;
+            /** Event Time */
+            event_time: string;
+            /** Held Out */
+            held_out: boolean;
+            /**
+             * New
+             * @description it came with the delivery that is held; otherwise it held before
+             */
+            new: boolean;
+            /** Record Id */
+            record_id: string;
+            /** Source */
+            source: string;
         };
         /** Overview */
         Overview: {
@@ -1647,6 +1825,11 @@ export interface components {
             /** Batch Id */
             batch_id: string;
             /**
+             * Contradicting
+             * @description of the accepted: held until a person says which answer is right
+             */
+            contradicting: number;
+            /**
              * Dataset Version
              * @description none where no row was accepted
              */
@@ -1658,8 +1841,18 @@ export interface components {
              * @description of the accepted: put into the task's suite by its holdout share
              */
             into_suite: number;
+            /**
+             * Late
+             * @description of the accepted: of an earlier event time than what holds, so history on arrival
+             */
+            late: number;
             /** Model */
             model: string;
+            /**
+             * Notes
+             * @description what was decided about the delivery as a whole, in sentences
+             */
+            notes: string[];
             /**
              * Received
              * @description = accepted + duplicate + refused, always
@@ -1674,6 +1867,11 @@ export interface components {
             refused: number;
             /** Suite */
             suite: boolean;
+            /**
+             * Superseding
+             * @description of the accepted: they say something newer than what held
+             */
+            superseding: number;
             /** Task */
             task: string;
             /**
@@ -1681,6 +1879,34 @@ export interface components {
              * @description why rows were not checked against tokenizer, template and limits
              */
             unchecked: string | null;
+        };
+        /** ResolveAllIn */
+        ResolveAllIn: {
+            /**
+             * Batch Id
+             * @description only what this batch brought
+             */
+            batch_id?: string | null;
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "newest" | "keep-both";
+            /** Model */
+            model: string;
+        };
+        /** ResolveIn */
+        ResolveIn: {
+            /**
+             * Decision
+             * @description newest | keep-both | the record id that is right
+             */
+            decision: string;
+        };
+        /** ResolvedOut */
+        ResolvedOut: {
+            /** Items */
+            items: components["schemas"]["ConflictOut"][];
         };
         /**
          * RolloutPolicy
@@ -1862,6 +2088,11 @@ export interface components {
         };
         /** SourceIn */
         SourceIn: {
+            /**
+             * Key
+             * @description columns that say what a row is about; none: its prompt
+             */
+            key?: string | null;
             /** Model */
             model: string;
             /**
@@ -2249,6 +2480,12 @@ export interface components {
              */
             rank: number;
             /**
+             * Replay Rows
+             * @description replayed rows of a refreshed task at the least, however few are new
+             * @default 200
+             */
+            replay_rows: number;
+            /**
              * Replay Share
              * @description replayed old rows of the task per new row, on a refresh (experts)
              * @default 0.5
@@ -2454,6 +2691,43 @@ export interface components {
             /** Release Id */
             release_id: string;
         };
+        /**
+         * VersionOut
+         * @description One version of what a key or a prompt has as its answer.
+         */
+        VersionOut: {
+            /** Answer */
+            answer: string;
+            /** Author */
+            author: string | null;
+            /** Batch Id */
+            batch_id: string;
+            /** Event Time */
+            event_time: string;
+            /** Held Out */
+            held_out: boolean;
+            /** Ingested At */
+            ingested_at: string;
+            /** Key */
+            key: string;
+            /** Prompt */
+            prompt: string;
+            /** Record Id */
+            record_id: string;
+            /** Slice */
+            slice: number | null;
+            /** Source */
+            source: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "holds" | "superseded" | "undecided";
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Task */
+            task: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2604,6 +2878,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RefusalPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_conflicts_api_v1_conflicts_get: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                task?: string | null;
+                state?: "open" | "resolved" | "all";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_conflict_api_v1_conflicts__conflict_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conflict_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resolve_conflict_api_v1_conflicts__conflict_id__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conflict_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resolve_conflicts_api_v1_conflicts_resolve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveAllIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedOut"];
                 };
             };
             /** @description Validation Error */
@@ -3320,6 +3728,8 @@ export interface operations {
                 /** @description held-out rows: they are for evaluation, never for training */
                 suite?: boolean;
                 source?: string;
+                /** @description columns that say what a row is about, with commas; none: its prompt */
+                key?: string | null;
                 /** @description jsonl | csv | parquet; none: by content type */
                 format?: string | null;
             };
@@ -3348,6 +3758,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_history_api_v1_records_history_get: {
+        parameters: {
+            query: {
+                model: string;
+                /** @description a key, a prompt or a record id */
+                of: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOut"];
                 };
             };
             /** @description Validation Error */

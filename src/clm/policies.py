@@ -46,6 +46,9 @@ class TrainingPolicy(Policy):
     replay_share: Annotated[
         float, Field(ge=0, le=1, description="replayed old rows of the task per new row, on a refresh (experts)")
     ] = 0.5
+    replay_rows: Annotated[
+        int, Field(ge=0, le=100_000, description="replayed rows of a refreshed task at the least, however few are new")
+    ] = 200
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
 

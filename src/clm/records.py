@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from clm.facts import Ruling, SliceKind
 from clm.verdicts import GateVerdict as GateVerdict
 from clm.verdicts import PassedBy as PassedBy
 from clm.verdicts import SliceVerdict as SliceVerdict
@@ -15,8 +16,6 @@ Shape = Literal["messages", "completion", "preference", "text"]
 Metric = Literal[
     "exact_match", "token_f1", "rouge_l", "chrf", "contains", "number", "json_fields", "perplexity", "choice", "judge"
 ]
-Exam = Literal["auto", "held_out", "recall"]  # how a task is examined, see clm.catalog.tables.Task
-SliceKind = Literal["held_out", "own", "recall"]  # left out of a delivery | brought by the user | taught prompts
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
 
 
@@ -69,6 +68,10 @@ class IngestReport:
     dataset_version: int | None  # None where no row was accepted
     refusals: tuple[Refusal, ...] = ()
     into_suite: int = 0  # of the accepted: rows that the task's holdout share put into its suite
+    superseding: int = 0  # of the accepted: rows that say something newer than what held
+    late: int = 0  # of the accepted: rows of an earlier event time than what holds; they are history on arrival
+    contradicting: int = 0  # of the accepted: rows held until a person says which answer is right
+    notes: tuple[str, ...] = ()  # sentences on what was decided about the delivery as a whole
     unchecked: str | None = None  # why rows were not checked against tokenizer, template and limits; None: they were
     advice: str | None = None  # with a task's first rows: why another metric suits them better
 
@@ -105,6 +108,8 @@ class Snapshot:
     dropped_examples: tuple[str, ...] = ()  # the same of suites
     slices: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])  # rows per task and slice
     closed: dict[str, int] = field(default_factory=dict[str, int])  # per task: its newest closed slice; 0: none yet
+    rulings: tuple[Ruling, ...] = ()  # on rows that contradict each other; those without one are left out
+    bounds: tuple[int, int] | None = None  # rows of an old slice, of all old slices together; None: all stay in use
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,8 @@ class Mixture:
     memory_budget: float = 1.0  # share of the memory policy's budget for the memory after this update
     left_out: tuple[str, ...] = ()  # rows that the task's training has not seen: held, dropped or unfit
     dropped: tuple[str, ...] = ()  # of these: taken out by a person
+    superseded: int = 0  # rows of the task that no longer hold, because a newer row says otherwise
+    undecided: int = 0  # rows that contradict others and wait for a person
     unfit: dict[str, str] = field(default_factory=dict[str, str])  # rows that can't be trained on, and why
 
 

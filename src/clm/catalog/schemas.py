@@ -3,8 +3,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from clm.core.schemas import Body, Schema, Time
+from clm.facts import Exam
 from clm.policies import ModelPolicy
-from clm.records import Exam, Metric
+from clm.records import Metric
 
 
 class TaskOut(Schema):

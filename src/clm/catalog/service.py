@@ -14,8 +14,9 @@ from clm.core.clock import iso, now
 from clm.core.events import publish
 from clm.core.ids import new_id
 from clm.errors import Conflict, InvalidInput, NotFound, unknown_name
+from clm.facts import Exam
 from clm.policies import ModelPolicy
-from clm.records import Exam, Metric
+from clm.records import Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METRICS: tuple[Metric, ...] = get_args(Metric)

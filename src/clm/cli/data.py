@@ -3,18 +3,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clm.cli import dropping, memory
+from clm.cli import dropping, facts, memory
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
 
 if TYPE_CHECKING:
     from clm.records import IngestReport
 
-app = typer.Typer(help="Data: versions, refused rows, replay memory, held rows.", no_args_is_help=True)
+app = typer.Typer(help="Data: versions, history, contradictions, refused rows, replay memory.", no_args_is_help=True)
 app.add_typer(memory.replay, name="replay")
 app.add_typer(memory.held, name="held")
 app.command("drop")(dropping.drop_rows)
 app.command("dropped")(dropping.list_dropped)
+app.add_typer(facts.conflicts_app, name="conflicts")
+app.command("history")(facts.history)
+app.command("resolve")(facts.resolve)
 Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
 Task = Annotated[str, typer.Option("--task", "-t")]
 
@@ -24,24 +27,29 @@ def ingest(
     task: Task,
     model: Model = None,
     suite: Annotated[bool, typer.Option("--suite", help="Held-out examples: never trained on.")] = False,
+    key: Annotated[
+        str | None, typer.Option(help="Column that says what a row is about (or several: sku,field); none: its prompt.")
+    ] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key has one effect.")] = None,
     output: Output = Format.table,
 ) -> None:
     """Take files in. Bad rows are refused one by one, with the reason; the good ones are kept."""
     model = here.model(model)
-    reports = [ingest_file(file, model, task, suite=suite, key=idempotency_key) for file in files]
+    reports = [ingest_file(file, model, task, suite=suite, key=idempotency_key, about=key) for file in files]
     for made in reports:
         report(made, output)
     if any(made.refused for made in reports) and not any(made.accepted or made.duplicate for made in reports):
         raise typer.Exit(1)
 
 
-def ingest_file(file: Path, model: str, task: str, *, suite: bool, key: str | None) -> "IngestReport":
+def ingest_file(
+    file: Path, model: str, task: str, *, suite: bool, key: str | None, about: str | None = None
+) -> "IngestReport":
     from clm.ingest import service
 
     return service.ingest(
         here.database, here.store, here.settings, here.caller, file, file_name=file.name, model=model, task=task,
-        source="command line", suite=suite, idempotency_key=key,
+        source="command line", suite=suite, key=about, idempotency_key=key,
     )  # fmt: skip
 
 
@@ -55,12 +63,23 @@ def report(made: "IngestReport", output: Format) -> None:
         for refusal in made.refusals[:10]:
             field = f", field {refusal.field}" if refusal.field else ""
             typer.echo(f"  line {refusal.line}{field}: {refusal.reason}")
+        for line in _decided(made):
+            typer.echo(f"  {line}")
         for said in filter(None, (made.unchecked, made.advice)):
             typer.echo(f"  {said}", err=True)
         if made.refused > 10:
             typer.echo(f"  … and {made.refused - 10} more: clm data dead-letters {made.batch_id}")
 
     show(asdict(made), output, table)
+
+
+def _decided(made: "IngestReport") -> list[str]:
+    lines = [f"{made.into_suite} held out, as the newest slice of the suite"] if made.into_suite else []
+    lines += [f"{made.superseding} supersede what held before (clm data history PROMPT)"] if made.superseding else []
+    lines += [f"{made.late} are older than what holds, so they are history"] if made.late else []
+    if made.contradicting:
+        lines.append(f"{made.contradicting} contradict others and wait for you: clm data conflicts")
+    return lines + list(made.notes)
 
 
 @app.command()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Tasks: what a model must be able to do and never lose.", no_args_is_help=True)
 Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapter under the strategy `joint`.")]
+EXAM = "auto (held out where others teach it, else asked again), held_out or recall (asked again)."
 WATCHED = "Evaluated with every update although it has no training rows."
 
 
@@ -25,9 +26,8 @@ def add(
     rows: Annotated[
         Path | None, typer.Option(help="Rows of the task, to choose the metric by; not taken in.", exists=True)
     ] = None,
-    holdout: Annotated[
-        float, typer.Option(help="Share of the rows before the first update that is held out by itself.")
-    ] = 0.2,
+    holdout: Annotated[float, typer.Option(help="Share of each delivery's new rows that is held out.")] = 0.2,
+    exam: Annotated[str, typer.Option(help=EXAM)] = "auto",
     description: str = "",
     group: Group = None,
     weight: Annotated[float, typer.Option(help="In averages over tasks; above 0.")] = 1.0,
@@ -40,7 +40,8 @@ def add(
     model, metric = here.model(model), metric or _proposed(rows or suite)
     with here.database.transaction() as session:
         service.add_task(session, here.caller, model=model, name=name, metric=metric,  # pyright: ignore[reportArgumentType]
-                         margin=margin, holdout=0.0 if suite else holdout, description=description, group=group,
+                         margin=margin, holdout=0.0 if suite else holdout, exam=exam,  # pyright: ignore[reportArgumentType]
+                         description=description, group=group,
                          weight=weight, protected=protected, watched=watched)  # fmt: skip
     typer.echo(f"Task {name} of {model} is there. Its first update teaches it and fits the router; "
                f"`clm task impact {name}` shows before what that does to the other tasks.")  # fmt: skip
@@ -65,11 +66,11 @@ def _proposed(file: Path | None) -> str:
 def list_(model: Model = None, output: Output = Format.table) -> None:
     """List a model's tasks with their numbers of rows."""
     from clm.catalog import service
-    from clm.ingest.dropping import dropped_ids
+    from clm.ingest.conflicts import pins
 
     model = here.model(model)
     with here.database.read() as session:
-        snapshot = here.store.snapshot(model, **dropped_ids(session, model))
+        snapshot = here.store.snapshot(model, **pins(session, model))
         rows: list[dict[str, Any]] = [
             {"name": t.name, "metric": t.metric, "margin": t.margin, "rows": snapshot.counts.get(t.name, 0),
              "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected,
@@ -86,6 +87,8 @@ def edit(
     name: str,
     model: Model = None,
     margin: Annotated[float | None, typer.Option(help="Tolerated loss in score points.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of each delivery's new rows that is held out.")] = None,
+    exam: Annotated[str | None, typer.Option(help=EXAM)] = None,
     group: Group = None,
     weight: Annotated[float | None, typer.Option(help="In averages over tasks; above 0.")] = None,
     protected: Annotated[bool | None, typer.Option("--protected/--no-protected")] = None,
@@ -95,7 +98,8 @@ def edit(
     """Change what is said of a task. --group "" takes it out of its group."""
     from clm.catalog import service
 
-    said = {"margin": margin, "group": group, "weight": weight, "protected": protected, "watched": watched,
+    said = {"margin": margin, "holdout": holdout, "exam": exam, "group": group, "weight": weight,
+            "protected": protected, "watched": watched,
             "description": description}  # fmt: skip
     changes = {field: value for field, value in said.items() if value is not None}
     with here.database.transaction() as session:

@@ -38,7 +38,7 @@ from clm.settings import Settings
 
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
-    training=TrainingPolicy(learning_rate=1e-3, epochs=3, batch_size=5),
+    training=TrainingPolicy(learning_rate=1e-3, epochs=3, batch_size=5, replay_rows=33),
     transfer=TransferPolicy(enabled=False),  # three kinds of task: comparing the starts would only take time
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),

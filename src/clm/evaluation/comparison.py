@@ -15,7 +15,7 @@ from clm.evaluation.bounds import Array, tango_bounds
 from clm.evaluation.likelihood import log_odds
 from clm.evaluation.sequential import examining_order, look_sizes, sequential_p
 from clm.evaluation.significance import excess_p, mcnemar_p
-from clm.records import SliceKind
+from clm.facts import SliceKind
 
 OF_TASKS = 0.5  # of the error rate of a fail, where suites have slices, which get the rest
 _MOST_TIMES = 100

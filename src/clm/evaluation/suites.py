@@ -8,7 +8,8 @@ import polars as pl
 
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
-from clm.records import Json, Shape, SliceKind
+from clm.facts import SliceKind
+from clm.records import Json, Shape
 
 
 @dataclass(frozen=True)

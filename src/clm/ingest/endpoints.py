@@ -1,7 +1,7 @@
 """HTTP of ingest: rows in, and what became of them."""
 
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -9,21 +9,28 @@ from starlette.concurrency import run_in_threadpool
 from clm.catalog.service import get_model
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
 from clm.errors import InvalidInput
-from clm.ingest import dropping, repository, service
+from clm.ingest import conflicts, dropping, repository, service
 from clm.ingest.batch import RecordStore
 from clm.ingest.schemas import (
     BatchOut,
     BatchPage,
+    ConflictOut,
+    ConflictPage,
     DropIn,
     DropOut,
     DroppedList,
     DroppedRowOut,
+    HistoryOut,
     RefusalOut,
     RefusalPage,
     ReportOut,
+    ResolveAllIn,
+    ResolvedOut,
+    ResolveIn,
     SourceIn,
     SourceList,
     SourceOut,
+    VersionOut,
 )
 from clm.ingest.upload import file_of_form, receive
 from clm.records import IngestReport
@@ -61,6 +68,10 @@ async def post_records(
     task: str,
     suite: Annotated[bool, Query(description="held-out rows: they are for evaluation, never for training")] = False,
     source: Annotated[str, Query(min_length=1, max_length=200)] = "http",
+    key: Annotated[
+        str | None,
+        Query(max_length=400, description="columns that say what a row is about, with commas; none: its prompt"),
+    ] = None,
     format: Annotated[str | None, Query(description="jsonl | csv | parquet; none: by content type")] = None,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> IngestReport:
@@ -74,7 +85,8 @@ async def post_records(
     def take() -> IngestReport:
         return service.take(
             database, store, settings, caller, body, model=model, task=task, file_name=name,
-            content_type=content_type, format=format, source=source, suite=suite, idempotency_key=idempotency_key,
+            content_type=content_type, format=format, source=source, suite=suite, key=key,
+            idempotency_key=idempotency_key,
         )  # fmt: skip
 
     return await run_in_threadpool(take)
@@ -121,7 +133,7 @@ def list_sources(database: DatabaseDep) -> SourceList:
 def add_source(database: DatabaseDep, caller: CallerDep, body: SourceIn) -> SourceOut:
     """Watches a folder. Adding the same one again changes nothing."""
     with database.transaction() as session:
-        folder = service.add_folder(session, caller, body.model, body.task, Path(body.path), body.suite)
+        folder = service.add_folder(session, caller, body.model, body.task, Path(body.path), body.suite, body.key)
         return SourceOut.model_validate(folder)
 
 
@@ -144,3 +156,58 @@ def list_dropped(
         get_model(session, name)
         rows = dropping.dropped_rows(session, name, undone=undone)
         return DroppedList(items=[DroppedRowOut.model_validate(row) for row in rows])
+
+
+@router.get("/records/history", response_model=HistoryOut)
+def record_history(
+    database: DatabaseDep,
+    store: StoreDep,
+    model: str,
+    of: Annotated[str, Query(min_length=1, max_length=20_000, description="a key, a prompt or a record id")],
+) -> HistoryOut:
+    """Every version of what a key or a prompt has as its answer: what holds, and what superseded what."""
+    with database.read() as session:
+        get_model(session, model)
+        ruled = conflicts.rulings(session, model)
+    return HistoryOut(items=[VersionOut.model_validate(row) for row in store.history(model, of, ruled)])
+
+
+@router.get("/conflicts", response_model=ConflictPage)
+def list_conflicts(
+    database: DatabaseDep,
+    model: str | None = None,
+    task: str | None = None,
+    state: Annotated[Literal["open", "resolved", "all"], Query()] = "open",
+    cursor: str | None = None,
+    limit: Limit = 100,
+) -> ConflictPage:
+    """Answers that contradict each other, side by side, oldest first."""
+    with database.read() as session:
+        rows = conflicts.conflicts(session, model=model, task=task, state=None if state == "all" else state,
+                                   after=cursor, limit=limit + 1)  # fmt: skip
+    items = [ConflictOut.model_validate(row) for row in rows[:limit]]
+    return ConflictPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+
+@router.get("/conflicts/{conflict_id}", response_model=ConflictOut)
+def get_conflict(database: DatabaseDep, conflict_id: str) -> ConflictOut:
+    with database.read() as session:
+        return ConflictOut.model_validate(conflicts.get(session, conflict_id))
+
+
+@router.post("/conflicts/{conflict_id}:resolve", response_model=ConflictOut)
+def resolve_conflict(conflict_id: str, body: ResolveIn, database: DatabaseDep, caller: CallerDep) -> ConflictOut:
+    """Says which answer is right. It counts from the next update on, and can be decided anew."""
+    with database.transaction() as session:
+        conflicts.get(session, conflict_id)
+        (row,) = conflicts.resolve(session, caller, body.decision, reference=conflict_id)
+        return ConflictOut.model_validate(row)
+
+
+@router.post("/conflicts:resolve", response_model=ResolvedOut)
+def resolve_conflicts(body: ResolveAllIn, database: DatabaseDep, caller: CallerDep) -> ResolvedOut:
+    """The same decision for all open ones of a model, or of one of its batches."""
+    with database.transaction() as session:
+        get_model(session, body.model)
+        rows = conflicts.resolve(session, caller, body.decision, reference=body.batch_id, model=body.model)
+        return ResolvedOut(items=[ConflictOut.model_validate(row) for row in rows])

@@ -21,6 +21,13 @@ def batch_by_key(session: Session, model: str, key: str) -> Batch | None:
     return session.scalar(select(Batch).where(Batch.model == model, Batch.idempotency_key == key))
 
 
+def first_delivered(session: Session, model: str, body_hash: str) -> str | None:
+    """When this very body came for the first time, in ISO 8601; None where it did not come before."""
+    query = select(Batch.created_at).where(Batch.model == model, Batch.body_hash == body_hash)
+    first = session.scalar(query.where(Batch.state == "committed").order_by(Batch.id).limit(1))
+    return first.isoformat() if first else None
+
+
 def unfinished(session: Session) -> list[Batch]:
     """Batches whose rows may or may not be in the store, oldest first."""
     return list(session.scalars(select(Batch).where(Batch.state == "receiving").order_by(Batch.id)))
@@ -58,7 +65,7 @@ def accepted_since(session: Session, model: str, task: str, since: datetime | No
     Batches that are held or discarded don't count; one that was released counts as if it came then.
     """
     held = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.state != "released")
-    query = select(func.sum(Batch.accepted - Batch.into_suite)).where(
+    query = select(func.sum(Batch.accepted - Batch.into_suite - Batch.contradicting)).where(
         Batch.model == model,
         Batch.task == task,
         Batch.suite.is_(False),

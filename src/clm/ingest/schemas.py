@@ -1,10 +1,11 @@
 """Request and response bodies of ingest."""
 
-from typing import Any
+from typing import Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clm.core.schemas import Body, Schema, Time
+from clm.facts import State
 
 
 class RefusalOut(Schema):
@@ -25,6 +26,10 @@ class ReportOut(Schema):
     suite: bool
     dataset_version: int | None = Field(description="none where no row was accepted")
     into_suite: int = Field(description="of the accepted: put into the task's suite by its holdout share")
+    superseding: int = Field(description="of the accepted: they say something newer than what held")
+    late: int = Field(description="of the accepted: of an earlier event time than what holds, so history on arrival")
+    contradicting: int = Field(description="of the accepted: held until a person says which answer is right")
+    notes: list[str] = Field(description="what was decided about the delivery as a whole, in sentences")
     unchecked: str | None = Field(description="why rows were not checked against tokenizer, template and limits")
     advice: str | None = Field(description="with a task's first rows: a metric that suits them better")
     refusals: list[RefusalOut] = Field(description="the first 100; /batches/{id}/refusals has the others")
@@ -42,6 +47,10 @@ class BatchOut(Schema):
     duplicate: int
     refused: int
     into_suite: int
+    superseding: int
+    late: int
+    contradicting: int
+    notes: list[str]
     dataset_version: int | None
     created_at: Time
     finished_at: Time | None
@@ -62,6 +71,7 @@ class SourceIn(Body):
     task: str
     path: str = Field(min_length=1, max_length=4096, description="an existing folder on the machine of the worker")
     suite: bool = False
+    key: str | None = Field(None, max_length=400, description="columns that say what a row is about; none: its prompt")
 
 
 class SourceOut(Schema):
@@ -115,3 +125,81 @@ class DroppedRowOut(Schema):
 
 class DroppedList(Schema):
     items: list[DroppedRowOut]
+
+
+class VersionOut(Schema):
+    """One version of what a key or a prompt has as its answer."""
+
+    record_id: str
+    task: str
+    key: str
+    prompt: str
+    answer: str
+    event_time: Time
+    ingested_at: Time
+    source: str
+    batch_id: str
+    author: str | None
+    held_out: bool
+    slice: int | None
+    state: State
+    superseded_by: str | None
+
+
+class HistoryOut(Schema):
+    items: list[VersionOut] = Field(description="by task, oldest first")
+
+
+class OptionOut(Schema):
+    record_id: str
+    answer: str
+    event_time: str
+    source: str
+    batch_id: str
+    held_out: bool
+    new: bool = Field(description="it came with the delivery that is held; otherwise it held before")
+
+
+class ConflictOut(Schema):
+    id: str
+    model: str
+    task: str
+    batch_id: str
+    key: str
+    prompt: str
+    reason: str
+    options: list[OptionOut]
+    state: Literal["open", "resolved"]
+    decision: str | None = Field(description="newest | keep-both | the record id that is right")
+    decided_by: str | None
+    created_at: Time
+    decided_at: Time | None
+    allowed_actions: list[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_actions(cls, row: Any) -> Any:
+        if isinstance(row, dict):
+            return cast("dict[str, Any]", row)
+        actions = ["resolve"] if row.state == "open" else ["resolve-again"]
+        return {**{name: getattr(row, name) for name in cls.model_fields if name != "allowed_actions"},
+                "allowed_actions": actions}  # fmt: skip
+
+
+class ConflictPage(Schema):
+    items: list[ConflictOut]
+    next_cursor: str | None
+
+
+class ResolveIn(Body):
+    decision: str = Field(min_length=1, max_length=200, description="newest | keep-both | the record id that is right")
+
+
+class ResolveAllIn(Body):
+    decision: Literal["newest", "keep-both"]
+    model: str
+    batch_id: str | None = Field(None, description="only what this batch brought")
+
+
+class ResolvedOut(Schema):
+    items: list[ConflictOut]

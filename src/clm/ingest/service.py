@@ -25,7 +25,7 @@ from clm.core.hashing import sha256_json
 from clm.core.ids import new_id
 from clm.core.locks import file_lock
 from clm.errors import Conflict, InvalidInput
-from clm.ingest import repository
+from clm.ingest import conflicts, repository
 from clm.ingest.batch import Delivery, Loaded, RecordStore, load
 from clm.ingest.fitting import check_of, limits_now
 from clm.ingest.reading import format_of
@@ -35,6 +35,9 @@ from clm.records import IngestReport, Refusal
 from clm.settings import Settings
 
 REPORTED_REFUSALS = 100  # refused rows told in the report; all kept ones: GET /api/v1/batches/{id}/refusals
+REPEATED = (
+    "This very body came before, so its rows are no news: those that don't say an event time keep the one they had."
+)
 _ORPHAN_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
@@ -53,9 +56,12 @@ def ingest(
     format: str | None = None,
     source: str = "upload",
     suite: bool = False,
+    key: str | None = None,
     idempotency_key: str | None = None,
 ) -> IngestReport:
     """Takes a JSONL, CSV or Parquet file of rows for a task, or (with `suite`) of held-out rows.
+
+    `key`: the column (or several, joined by commas) that says what a row is about; without, its prompt does.
 
     Raises NotFound for an unknown model or task, InvalidInput for an unreadable kind of file, TooLarge over
     `max_upload_bytes`, Conflict where the key was used for another body. Bad rows don't raise; the report has them.
@@ -64,7 +70,8 @@ def ingest(
     name = file_name or (body.name if isinstance(body, Path) else None)
     return take(
         database, store, settings, caller, spool(settings, body), model=model, task=task, file_name=name,
-        content_type=content_type, format=format, source=source, suite=suite, idempotency_key=idempotency_key,
+        content_type=content_type, format=format, source=source, suite=suite, key=key,
+        idempotency_key=idempotency_key,
     )  # fmt: skip
 
 
@@ -87,6 +94,7 @@ def take(
     format: str | None,
     source: str,
     suite: bool,
+    key: str | None = None,
     idempotency_key: str | None,
 ) -> IngestReport:
     """Like `ingest`, for a body that is in the spool already; the spool is cleaned in every case."""
@@ -96,8 +104,9 @@ def take(
         _check_key(idempotency_key)
         found = format_of(body.path, format=format, file_name=file_name, content_type=content_type)
         batch_id, is_first = _register(
-            database, settings, body, found, model=model, task=task, source=source, suite=suite, key=idempotency_key
-        )
+            database, settings, body, found, model=model, task=task, source=source, suite=suite,
+            columns=columns_of(key), key=idempotency_key,
+        )  # fmt: skip
     except BaseException:
         body.drop()
         raise
@@ -126,24 +135,43 @@ def recover(database: Database, store: RecordStore, settings: Settings, caller: 
     return reports
 
 
-def add_folder(session: Session, caller: Caller, model: str, task: str, path: Path, suite: bool) -> WatchedFolder:
+def add_folder(
+    session: Session, caller: Caller, model: str, task: str, path: Path, suite: bool, key: str | None = None
+) -> WatchedFolder:
     """Watches a folder: files that appear in it are taken once each. Raises InvalidInput where there is none."""
     get_task(session, model, task)
+    key = columns_of(key)
     folder = path.expanduser().absolute()
     if not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}; make it first.", field="path")
     known = repository.folder_by_path(session, str(folder))
     if known:
-        if (known.model, known.task, known.suite) == (model, task, suite):
+        if (known.model, known.task, known.suite, known.settings.get("key")) == (model, task, suite, key):
             return known
         raise Conflict(f"{folder} is watched already, for task {known.task!r} of model {known.model!r}.")
     watched = WatchedFolder(
-        id=new_id("src"), model=model, task=task, path=str(folder), suite=suite, created_at=now(), settings={}
+        id=new_id("src"),
+        model=model,
+        task=task,
+        path=str(folder),
+        suite=suite,
+        created_at=now(),
+        settings={"key": key} if key else {},
     )
     session.add(watched)
     audit(session, caller, "source.add", "source", watched.id,
-          after={"model": model, "task": task, "path": str(folder), "suite": suite})  # fmt: skip
+          after={"model": model, "task": task, "path": str(folder), "suite": suite, "key": key})  # fmt: skip
     return watched
+
+
+def columns_of(key: str | None) -> str | None:
+    """The named key columns, tidied. Raises InvalidInput for none between commas."""
+    if key is None:
+        return None
+    columns = [column.strip() for column in key.split(",")]
+    if not all(columns) or len(set(columns)) < len(columns):
+        raise InvalidInput(f"A key is a column's name, or several joined by commas; got {key!r}.", field="key")
+    return ",".join(columns)
 
 
 def _check_key(key: str | None) -> None:
@@ -153,10 +181,10 @@ def _check_key(key: str | None) -> None:
 
 def _register(
     database: Database, settings: Settings, body: Spooled, format: str, *, model: str, task: str, source: str,
-    suite: bool, key: str | None,
+    suite: bool, columns: str | None, key: str | None,
 ) -> tuple[str, bool]:  # fmt: skip
     """Writes the batch `receiving`, or finds the one that came under this key; tells which."""
-    body_hash = sha256_json([body.sha256, task, suite, format])
+    body_hash = sha256_json([body.sha256, task, suite, format, *([columns] if columns else [])])
     limits = limits_now(database, settings, model, task)
     try:
         with database.transaction() as session:
@@ -165,7 +193,10 @@ def _register(
             if known is None:
                 delivery = {
                     "format": format,
-                    "holdout": wanted.holdout if wanted.open_slice == 1 and not suite else 0.0,
+                    "holdout": 0.0 if suite else wanted.holdout,
+                    "exam": wanted.exam,
+                    "key": columns,
+                    "event_time": repository.first_delivered(session, model, body_hash),
                     "sealed": wanted.open_slice > 1,
                     "slice": wanted.open_slice,
                     "max_line_bytes": settings.max_line_bytes,
@@ -200,7 +231,9 @@ def _finish(
         if batch.state == "receiving":
             body = Path(batch.spool_path or "")
             delivery = _delivery(batch)
-            loaded = load(store, body, delivery, check_of(settings, delivery))
+            with database.read() as session:
+                ruled = conflicts.rulings(session, model)
+            loaded = load(store, body, delivery, check_of(settings, delivery), ruled)
             hit("ingest.after-append")
             with database.transaction() as session:
                 _commit(session, caller, repository.get_batch(session, batch_id), loaded)
@@ -223,11 +256,15 @@ def _commit(session: Session, caller: Caller, batch: Batch, loaded: Loaded) -> N
     if not repository.has_rows(session, batch.model, batch.task):
         said = advice(get_task(session, batch.model, batch.task).metric, loaded.sample)
         batch.delivery = {**batch.delivery, "advice": said}
+    batch.superseding, batch.late, batch.contradicting = loaded.superseding, loaded.late, loaded.contradicting
+    batch.notes = [*([REPEATED] if batch.delivery.get("event_time") else []), *loaded.notes]
     batch.state = "committed" if loaded.accepted + loaded.duplicate else "refused"
     batch.finished_at = now()
     batch.spool_path = None
+    conflicts.hold(session, batch, loaded)
     session.add_all(DeadLetter(batch_id=batch.id, **refusal.__dict__) for refusal in loaded.refusals)
-    told = ("model", "task", "suite", "received", "accepted", "duplicate", "refused", "into_suite", "dataset_version")
+    told = ("model", "task", "suite", "received", "accepted", "duplicate", "refused", "into_suite", "superseding",
+            "late", "contradicting", "dataset_version")  # fmt: skip
     action = "batch.commit" if batch.state == "committed" else "batch.refuse"
     audit(session, caller, action, "batch", batch.id, after={name: getattr(batch, name) for name in told})
     publish(session, "batch", batch.id, 1)
@@ -247,6 +284,10 @@ def _report(session: Session, batch: Batch) -> IngestReport:
         dataset_version=batch.dataset_version if batch.accepted else None,
         refusals=tuple(Refusal(r.line, r.field, r.reason, r.sample) for r in refusals),
         into_suite=batch.into_suite,
+        superseding=batch.superseding,
+        late=batch.late,
+        contradicting=batch.contradicting,
+        notes=tuple(batch.notes or ()),
         unchecked=batch.delivery.get("unchecked"),
         advice=batch.delivery.get("advice"),
     )

@@ -26,6 +26,10 @@ class Batch(Base):
     duplicate: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
     into_suite: Mapped[int] = mapped_column(default=0)  # of the accepted: put into the suite by the holdout share
+    superseding: Mapped[int] = mapped_column(default=0)  # of the accepted: they say something newer than what held
+    late: Mapped[int] = mapped_column(default=0)  # of the accepted: something newer was known already
+    contradicting: Mapped[int] = mapped_column(default=0)  # of the accepted: held until a person decides
+    notes: Mapped[list[Any]] = mapped_column(default=list)  # sentences about the delivery as a whole
     dataset_version: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
@@ -81,6 +85,32 @@ class DroppedRow(Base):
     actor: Mapped[str]
     created_at: Mapped[datetime]
     undone_at: Mapped[datetime | None]
+
+
+class ConflictRow(Base):
+    """Answers to one prompt that contradict each other. `state`: open | resolved.
+
+    While it is open its new rows stay in the dataset, but no update learns from them or asks them.
+    """
+
+    __tablename__ = "conflicts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # cfl_…
+    model: Mapped[str] = mapped_column(index=True)
+    task: Mapped[str]
+    batch_id: Mapped[str] = mapped_column(index=True)  # that brought the new rows
+    key: Mapped[str] = mapped_column(index=True)
+    prompt: Mapped[str]
+    reason: Mapped[str]
+    # {record_id, answer, event_time, source, batch_id, held_out, new} of each row; what held before comes first
+    options: Mapped[list[Any]]
+    state: Mapped[str]
+    decision: Mapped[str | None]  # newest | keep-both | the record id that is right
+    wins: Mapped[list[Any]] = mapped_column(default=list)  # record ids
+    loses: Mapped[list[Any]] = mapped_column(default=list)
+    decided_by: Mapped[str | None]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
 
 
 class WatchedFolder(Base):

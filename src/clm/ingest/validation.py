@@ -1,5 +1,6 @@
 """From a row's fields to a record: one of four shapes, cleaned, hashed, scored."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -23,9 +24,20 @@ _LONGEST_NAME = 200  # characters of an author or source
 
 
 def to_record(
-    values: dict[str, Any], *, task: str, source: str, batch_id: str, ingested_at: datetime, max_bytes: int
+    values: dict[str, Any],
+    *,
+    task: str,
+    source: str,
+    batch_id: str,
+    ingested_at: datetime,
+    max_bytes: int,
+    event_time: datetime | None = None,
+    key: Sequence[str] = (),
 ) -> Record:
-    """The record in a row's fields; unknown fields are ignored. Raises RowRefused with the field and what is wrong."""
+    """The record in a row's fields; unknown fields are ignored. Raises RowRefused with the field and what is wrong.
+
+    `event_time` (None: when it came in) is for a row that says none; `key` names the fields that tell what it is about.
+    """
     shape = _shape_of(values)
     content = _content(shape, values)
     size = len(canonical_json(content).encode())
@@ -39,12 +51,13 @@ def to_record(
         content=content,
         content_hash=hashed,
         prompt_hash=prompt_hash(shape, content),
-        event_time=_event_time(values.get("event_time"), ingested_at),
+        event_time=_event_time(values.get("event_time"), event_time or ingested_at),
         ingested_at=ingested_at,
         source=_name("source", values.get("source")) or source,
         batch_id=batch_id,
         author=_name("author", values.get("author")),
         quality=quality.scores(_all_text(shape, content)),
+        key=",".join(f"{name}={_key(name, values.get(name))}" for name in key),
     )
 
 
@@ -125,6 +138,17 @@ def _event_time(value: object, default: datetime) -> datetime:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise RowRefused("event_time", "must be a time such as 2026-01-31T12:00:00Z") from None
+
+
+def _key(field: str, value: object) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if value in (None, ""):
+        raise RowRefused(field, "is missing or empty: it was named as the key, which says what a row is about")
+    key = " ".join(clean_text(value, field).split())
+    if len(key) > _LONGEST_NAME:
+        raise RowRefused(field, f"is longer than {_LONGEST_NAME} characters, too long for a key")
+    return key
 
 
 def _name(field: str, value: object) -> str | None:

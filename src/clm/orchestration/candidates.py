@@ -16,12 +16,14 @@ from clm.core.database import Database
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.evaluation.gate import Handed, Terms
+from clm.ingest import holding
 from clm.jobs.evaluation import Contestant, EarlyStop, EvaluationJob
 from clm.jobs.job import Stored
 from clm.jobs.training import TrainingJob
 from clm.llm.fitness import Fitness, fitness_of
 from clm.orchestration import jobs, replaying, service
 from clm.orchestration.bests import PREFIX, UNTOUCHED, bests_of, to_compare
+from clm.orchestration.examining import no_suite, recall_of
 from clm.orchestration.fitting import Examiner, unfit_to_train
 from clm.orchestration.judging import judged, newest_known_slice, unless_nothing_learned
 from clm.orchestration.removal import check_removal, refit_job
@@ -100,6 +102,9 @@ class Candidates:
             return Mixture(at.task, "", 0, 0, 0, sha256_json([]), ())
         with self._database.read() as session:
             past = replaying.past_of(session, self._paths, at.model, at.champion.release_id)
+            exam = catalog.get_task(session, at.model, at.task).exam
+        if exam == "held_out" and not snapshot.suites.get(at.task):
+            raise InvalidInput(no_suite(at.task))
         lineage = past.lineage.get(at.task)
         share, recall = replaying.recall(past, at.task, at.policy, replay_share, self._paths.memories)
         recall = replace(recall, unfit=partial(unfit_to_train, self.fitness(at)))
@@ -168,12 +173,13 @@ class Candidates:
     def evaluate(self, at: Context, snapshot: Snapshot, trained: Trained, folder: Path) -> dict[str, Evaluation]:
         champion, task = at.champion, at.task
         learnt = trained.composition.tasks
-        missing = sorted(name for name in learnt if not snapshot.suites.get(name))
-        if missing:
-            raise InvalidInput(f"Task {missing[0]!r} has no suite; give it one: clm ingest FILE --task … --suite.")
         with self._database.read() as session:
             tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
             best = bests_of(session, at.model, champion, self._paths.releases)
+            held = holding.left_out(session, at.model)
+        lineage = bundles.newest_lineage(self._paths.releases / champion.release_id)
+        learns = "" if at.removes else task
+        recall = recall_of([t for t in tasks if t.name in learnt], learns, snapshot, lineage, at.policy.suite, held)
         watched = {t.name for t in tasks if t.watched and t.removed_at is None and snapshot.suites.get(t.name)} - learnt
         asked = learnt | watched
         margins = {t.name: t.margin or at.policy.gate.margin for t in tasks if t.name in asked}
@@ -187,7 +193,7 @@ class Candidates:
         metrics: dict[str, Metric] = {t.name: cast(Metric, t.metric) for t in tasks if t.name in asked}
         examiner = Examiner(self.fitness(at), metrics)
         suites = self._store.write_suites(
-            snapshot, at.folder / "suites.parquet", tasks=sorted(asked), keep=examiner.keep
+            snapshot, at.folder / "suites.parquet", tasks=sorted(asked), recall=recall, keep=examiner.keep
         )
         examiner.check_left(asked)
         gate = at.policy.gate

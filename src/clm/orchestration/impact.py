@@ -20,7 +20,7 @@ from clm.core.hashing import canonical_json
 from clm.deployment import repository as deployments
 from clm.errors import InvalidInput
 from clm.ingest.batch import peek
-from clm.ingest.dropping import dropped_ids
+from clm.ingest.conflicts import pins
 from clm.jobs.evaluation import Answered, Contestant, EvaluationJob
 from clm.jobs.job import Stored
 from clm.llm.fitness import fitness_of
@@ -113,12 +113,12 @@ def measure(
             catalog.get_task(session, model, task)
         metrics = {t.name: t.metric for t in catalog.list_tasks(session, model, removed=True)}
         release_id = deployments.get_deployment(session, model).champion
-        dropped = dropped_ids(session, model)
+        pinned = pins(session, model)
     policy = catalog.policy_of(row)
     champion = bundles.load_bundle(settings.paths.releases / release_id, settings.paths.keys)
     check_removal(champion, task) if removal else _check_addition(champion, task, file)
     store = Store(settings.paths.data)
-    snapshot = store.snapshot(model, **dropped)
+    snapshot = store.snapshot(model, **pinned)
     with tempfile.TemporaryDirectory(dir=settings.paths.updates, prefix="impact-") as temporary:
         folder = Path(temporary)
         scored_by = {name: metrics.get(name, "exact_match") for name in (*champion.composition.tasks, task)}

@@ -18,7 +18,7 @@ from clm.core.content import beginning
 from clm.deployment import repository as deployments
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import ReleaseFact, build_ledger
-from clm.ingest import dropping, holding
+from clm.ingest import conflicts, dropping, holding
 from clm.policies import ModelPolicy, TrainingPolicy
 from clm.records import Json, Memory, Mixture, Snapshot
 from clm.registry import bundle as bundles
@@ -71,7 +71,10 @@ def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: P
     remembered = {other: _remembered(past.lineage[other], memories) for other in others}
     if "memory" in own:
         remembered[task] = _remembered(own, memories)
+    usual = policy.training.replay_share
+    at_least = policy.training.replay_rows * (max(1.0, share / usual) if usual else 1.0) if share and not others else 0
     return share * (1 + _urgency(past, task, policy)), Recall(
+        at_least=round(at_least) if math.isfinite(at_least) else 0,
         policy=policy.memory.policy,
         memories=remembered,
         replay_tasks=others,
@@ -112,7 +115,7 @@ def remember(
 def contents(session: Session, store: Store, paths: Paths, model: str, task: str | None = None) -> list[Json]:
     """The memories that the model's champion pins, with their rows as they are now in the dataset."""
     champion = deployments.get_deployment(session, model).champion
-    held = holding.left_out(session, model)
+    held, ruled = holding.left_out(session, model), conflicts.rulings(session, model)
     dropped = set(dropping.dropped_ids(session, model)["dropped"])
     found: list[Json] = []
     for name, made in bundles.newest_lineage(paths.releases / champion).items():
@@ -120,7 +123,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
             continue
         pinned = Memory(**made["memory"])
         kept = load_memory(paths.memories, pinned.hash)
-        there = {row["record_id"]: row for row in store.remembered(model, name, set(kept.record_ids))}
+        there = {row["record_id"]: row for row in store.remembered(model, name, set(kept.record_ids), ruled)}
         rows = [there[record_id] for record_id in kept.record_ids if record_id in there]
         rows = [row for row in rows if row["batch_id"] not in held and row["record_id"] not in dropped]
         found.append(

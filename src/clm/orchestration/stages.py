@@ -20,7 +20,7 @@ from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.errors import TamperedArtifact
 from clm.evaluation import repository as ledger
-from clm.ingest import dropping, holding
+from clm.ingest import conflicts, holding
 from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
@@ -84,22 +84,28 @@ class Work:
                 update.slice = catalog.close_slice(session, update.model, update.task)
             model, task = update.model, update.task
             closed = {each.name: each.open_slice - 1 for each in catalog.list_tasks(session, model, removed=True)}
-            dropped = dropping.dropped_ids(session, model)
-        snapshot = replace(self._store.snapshot(model, **dropped), closed=closed)
+            pinned = conflicts.pins(session, model)
+            suite = ModelPolicy.model_validate(update.policy).suite
+        bounds = (suite.slice_rows, suite.rows)
+        snapshot = replace(self._store.snapshot(model, **pinned, bounds=bounds), closed=closed)
         rows, held_out = snapshot.counts.get(task, 0), snapshot.suites.get(task, 0)
-        detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out}
+        detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out, "slice": closed[task],
+                  "slices": snapshot.slices.get(task, {})}  # fmt: skip
         return snapshot, detail, f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."
 
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         at = self._candidates.context(update_id)
         mixture = self._candidates.mix(at, snapshot, share_of(at.policy.training), at.folder / "mixture.parquet")
-        held = len(set(mixture.left_out).difference(mixture.dropped, mixture.unfit))
+        held = len(set(mixture.left_out).difference(mixture.dropped, mixture.unfit)) - mixture.undecided
         detail = {"new": mixture.new_rows, "replay": mixture.replay_rows, "held_out": mixture.held_out,
-                  "held": held, "dropped": len(mixture.dropped), "unfit": len(mixture.unfit),
+                  "held": held, "superseded": mixture.superseded, "undecided": mixture.undecided,
+                  "dropped": len(mixture.dropped), "unfit": len(mixture.unfit),
                   "left_out": told(mixture.unfit), "replayed": mixture.replayed, "memory_policy": mixture.memory_policy,
                   "memory_rows": mixture.memory_rows, "answers": mixture.answers}  # fmt: skip
         more = f", {held} held after a rejection" if held else ""
         more += f", {len(mixture.dropped)} dropped" if mixture.dropped else ""
+        more += f", {mixture.superseded} superseded by newer answers" if mixture.superseded else ""
+        more += f", {mixture.undecided} contradict others and wait for a person" if mixture.undecided else ""
         message = (f"{mixture.new_rows} new rows and {mixture.replay_rows} replayed; {mixture.held_out} kept out "
                    f"(suite){more}." + sentence(mixture.unfit, "can't be trained on and were"))  # fmt: skip
         fitness = self._candidates.fitness(at)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from numpy.typing import NDArray
 
 from clm.core.files import write_bytes
@@ -20,8 +19,9 @@ from clm.core.hashing import sha256_file
 from clm.errors import InvalidInput, TamperedArtifact
 from clm.policies import MemoryPolicy
 from clm.records import Memory, Mixture
-from clm.store import delta, memory
-from clm.store.mixture import Row, as_rows, remembered
+from clm.store import memory
+from clm.store.mixture import as_rows, remembered
+from clm.store.view import Row, View
 
 MEGABYTE = 1_000_000
 _SCHEMA = pa.schema([("record_id", pa.string()), ("loss", pa.float64()), ("features", pa.list_(pa.float32()))])
@@ -47,8 +47,7 @@ def load_memory(folder: Path, name: str) -> Kept:
 
 
 def make_memory(
-    records: DeltaTable,
-    suites: DeltaTable,
+    view: View,
     mixture: Mixture,
     *,
     policy: MemoryPolicy,
@@ -63,10 +62,9 @@ def make_memory(
     Without a memory so far all of the task's rows are looked at. `described` is what `clm.training.rows` wrote of the
     mixture's rows; older rows keep what was measured of them before. `budget` is the share of the policy's budget.
     """
-    held_out_prompts = delta.values(suites, "prompt_hash")
-    ids = set(delta.values(records, "record_id", delta.of_task(mixture.task)) if before is None else before.record_ids)
+    ids = set(view.taught(mixture.task)["record_id"].to_pylist() if before is None else before.record_ids)
     ids = ids.union(_new_of(mixture)).difference(mixture.left_out)
-    rows = remembered(records, mixture.task, ids, held_out_prompts, held=())
+    rows = remembered(view, mixture.task, ids, held=())
     now = _read(described) if described else Kept((), {}, {})
     losses = (before.losses if before else {}) | now.losses
     features = _alike(before.features if before else {}, now.features) | now.features

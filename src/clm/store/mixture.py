@@ -5,7 +5,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from clm.core.content import completion, prompt_hash
+from clm.core.content import completion, prompt_key
 from clm.core.files import write_bytes
 from clm.core.hashing import sha256_json
 from clm.errors import ClmError, InvalidInput
 from clm.records import Json, Mixture, Shape
 from clm.store import delta, memory
+from clm.store.view import Row, View
 
-Row = dict[str, Any]
 Unfit = Callable[[Shape, Json], str | None]  # why the row can't be used; None: it can
-_LABELS = ["record_id", "content_hash", "prompt_hash", "batch_id"]  # what rows are chosen by
-_COLUMNS = [*_LABELS, "task", "shape", "content"]
+CONTENT = ["record_id", "content_hash", "prompt_hash", "batch_id", "task", "shape", "content"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
-_SUITE_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
-    + [("slice", pa.int32()), ("kind", pa.string()), ("old_answers", pa.string())]  # a JSON list
-)
 FEW_ANSWERS = 20  # as many different answers are counted in an update's record
 
 
@@ -48,46 +43,42 @@ class Recall:
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     held: Collection[str] = ()  # batches whose rows are left out
     unseen: Collection[str] = ()  # record ids in `old` that the task's last training left out: they are new
-    dropped: Collection[str] = ()  # record ids that a person took out
+    at_least: int = 0  # rows that are replayed however few are new: few new rows must not outweigh all the others
     unfit: Unfit = lambda _shape, _content: None  # asked of each row before it is taken
 
 
 def build_mixture(
-    records: DeltaTable,
-    suites: DeltaTable,
+    view: View,
     old: DeltaTable | None,
     task: str,
     *,
     replay_share: float,
     seed: int,
-    out: Path,
+    to: Path,
     recall: Recall | None = None,
 ) -> Mixture:
     """Chooses the task's rows that are not in `old`, plus a seeded sample of those that are (replay).
 
     `old` is `records` as the task's last release saw it; None trains on everything. The sample holds `replay_share`
-    rows per new row, as far as there are any. Rows whose prompt stands in any suite of the model are left out, and so
-    is what is no longer in `records`, whatever a memory says.
-    Columns of the Parquet file `out`: record_id, task, shape, content (JSON), origin ("new" | "replay").
+    rows per new row and `recall.at_least` at the least, as far as there are any. Rows whose prompt stands in any suite
+    of the model are left out, and so is what no longer holds or is no longer in the table, whatever a memory says.
+    Columns of the Parquet file `to`: record_id, task, shape, content (JSON), origin ("new" | "replay").
     Raises InvalidInput where there is nothing sensible to train on.
     """
     recall = recall or Recall()
-    held_out_prompts = delta.values(suites, "prompt_hash")
-    if not delta.read(suites, ["record_id"], delta.of_task(task)).num_rows:
-        raise InvalidInput(
-            f"Task {task!r} has no suite, so nothing could show what an update does to it. Hold rows out before the "
-            f"first update (the task's holdout share), or bring them: clm ingest FILE --task {task} --suite."
-        )
-    rows = _in_order(delta.read(records, _LABELS, delta.of_task(task)))
-    usable = [row for row in rows if row["prompt_hash"] not in held_out_prompts]
-    dropped = {row["record_id"] for row in usable if row["record_id"] in recall.dropped}
-    free = [row for row in usable if row["batch_id"] not in recall.held and row["record_id"] not in dropped]
+    records, standing = view.records, view.standing(task)
+    rows = in_order(view.taught(task).to_pylist())
+    usable = [row for row in rows if row["prompt_key"] not in view.held_out
+              and row["record_id"] not in standing.superseded]  # fmt: skip
+    out = {row["record_id"] for row in usable if row["record_id"] in view.dropped | standing.undecided}
+    dropped = out - standing.undecided
+    free = [row for row in usable if row["batch_id"] not in recall.held and row["record_id"] not in out]
     known: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
     seen = known.difference(recall.unseen)
     fresh = [row["record_id"] for row in free if row["record_id"] not in seen]
     if not fresh:
-        held = len(usable) - len(free) - len(dropped)
-        raise InvalidInput(_nothing_new(task, len(rows), len(usable), held, len(dropped)))
+        undecided, held = len(out) - len(dropped), len(usable) - len(free) - len(out)
+        raise InvalidInput(_nothing_new(task, len(rows), len(usable), held, len(dropped), undecided))
     may = recall.memories.get(task)
     old_ids = [row["record_id"] for row in free if row["record_id"] in seen]
     pools = {task: _rows(records, task, old_ids if may is None else [one for one in old_ids if one in may])}
@@ -96,19 +87,19 @@ def build_mixture(
     if not new:
         raise InvalidInput(_all_unfit(task, unfit))
     for other in recall.replay_tasks:
-        ids = set(recall.memories.get(other, ())).difference(recall.dropped)
-        pools[other] = remembered(records, other, ids, held_out_prompts, recall.held)
-    replay = _fit(_replay(pools, replay_share * len(new), recall, _lot(seed, new)), recall, unfit)
+        pools[other] = remembered(view, other, recall.memories.get(other, ()), recall.held)
+    count = max(replay_share * len(new), recall.at_least)
+    replay = _fit(_replay(pools, count, recall, _lot(seed, new)), recall, unfit)
     chosen = new + sorted(replay, key=lambda row: (row["task"], row["record_id"]))
     _check_varied(task, chosen)
-    _write(out, chosen, _SCHEMA)
-    _check_held_out(out, suites)
+    write_rows(to, chosen, _SCHEMA)
+    _check_held_out(to, view)
     return Mixture(
         task=task,
-        path=str(out),
+        path=str(to),
         new_rows=len(new),
         replay_rows=len(replay),
-        held_out=len(rows) - len(usable),
+        held_out=sum(row["prompt_key"] in view.held_out for row in rows),
         content_hash=sha256_json([[row["record_id"], row["origin"]] for row in chosen]),
         record_ids=tuple(row["record_id"] for row in chosen),
         batches=dict(sorted(Counter(row["batch_id"] for row in new).items())),
@@ -119,8 +110,10 @@ def build_mixture(
         left_out=tuple(
             row["record_id"]
             for row in usable
-            if row["batch_id"] in recall.held or row["record_id"] in dropped or row["record_id"] in unfit
+            if row["batch_id"] in recall.held or row["record_id"] in out or row["record_id"] in unfit
         ),
+        superseded=sum(row["record_id"] in standing.superseded for row in rows),
+        undecided=len(out) - len(dropped),
         dropped=tuple(sorted(dropped)),
         unfit=dict(sorted(unfit.items())),
     )
@@ -135,17 +128,16 @@ def _fit(rows: list[Row], recall: Recall, unfit: dict[str, str]) -> list[Row]:
     return [row for row in rows if row["record_id"] not in unfit]
 
 
-def remembered(
-    records: DeltaTable, task: str, record_ids: Collection[str], held_out_prompts: set[str], held: Collection[str]
-) -> list[Row]:
-    """A task's rows with these ids that still are in the table, are not held, and stand in no suite."""
-    rows = _rows(records, task, record_ids)
-    return [row for row in rows if row["prompt_hash"] not in held_out_prompts and row["batch_id"] not in held]
+def remembered(view: View, task: str, record_ids: Collection[str], held: Collection[str]) -> list[Row]:
+    """A task's rows with these ids that still are in the table and hold, are not held, and stand in no suite."""
+    wanted = set(record_ids) - view.dropped
+    usable = {row["record_id"] for row in view.usable(task) if row["batch_id"] not in held}
+    return _rows(view.records, task, wanted & usable)
 
 
 def _rows(records: DeltaTable, task: str, record_ids: Collection[str]) -> list[Row]:
     """Only these are made Python objects of: a table may hold a thousand times as many."""
-    return _in_order(delta.read_ids(records, _COLUMNS, record_ids, delta.of_task(task)))
+    return in_order(delta.read_ids(records, CONTENT, record_ids, delta.of_task(task)).to_pylist())
 
 
 def answer_of(row: Row) -> str:
@@ -183,21 +175,9 @@ def _balance(rows: list[Row]) -> dict[str, list[int]]:
     return {answer: counts[answer] for answer in sorted(counts) if len(answer) <= 200}
 
 
-def write_suites(suites: DeltaTable, out: Path, tasks: list[str] | None, keep: Callable[[Row], bool]) -> Path:
-    """Writes the columns of clm.evaluation.suites: by task, then by example."""
-    rows = _in_order(delta.read(suites, [*_COLUMNS, "slice", "kind"]))
-    kept = [
-        row | {"example_id": row["record_id"], "slice": row["slice"] or 1, "kind": row["kind"] or "held_out",
-               "old_answers": "[]"}
-        for row in rows if (tasks is None or row["task"] in tasks) and keep(row)
-    ]  # fmt: skip
-    _write(out, sorted(kept, key=lambda row: row["task"]), _SUITE_SCHEMA)
-    return out
-
-
-def _in_order(table: pa.Table) -> list[Row]:
+def in_order(rows: Iterable[Row]) -> list[Row]:
     """By content hash: an order that doesn't depend on how the rows lie in files."""
-    return sorted(table.to_pylist(), key=lambda row: row["content_hash"])
+    return sorted(rows, key=lambda row: row["content_hash"])
 
 
 def _all_unfit(task: str, unfit: dict[str, str]) -> str:
@@ -208,11 +188,16 @@ def _all_unfit(task: str, unfit: dict[str, str]) -> str:
     )
 
 
-def _nothing_new(task: str, rows: int, usable: int, held: int, dropped: int) -> str:
+def _nothing_new(task: str, rows: int, usable: int, held: int, dropped: int, undecided: int) -> str:
     if not rows:
         return f"Task {task!r} has no training rows. Bring some: clm ingest FILE --task {task}."
     if not usable:
         return f"All {rows} training rows of task {task!r} stand in a suite too. Bring rows that are not held out."
+    if undecided:
+        return (
+            f"The {undecided} new rows of task {task!r} contradict others, and a person has to say which are right: "
+            "`clm data conflicts` shows both answers, `clm data resolve` decides."
+        )
     if held:
         return (
             f"All {held} new rows of task {task!r} are held: the gate rejected what was learnt from them. "
@@ -232,15 +217,19 @@ def _check_varied(task: str, rows: list[Row]) -> None:
         )
 
 
-def _write(out: Path, rows: list[Row], schema: pa.Schema) -> None:
+def write_rows(out: Path, rows: list[Row], schema: pa.Schema) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     write_bytes(out, sink.getvalue().to_pybytes())
 
 
-def _check_held_out(mixture: Path, suites: DeltaTable) -> None:
+def _check_held_out(mixture: Path, view: View) -> None:
     """The last look before training: hashes both sides again, from the content as it was written."""
-    leaked = _prompts(pq.read_table(mixture)) & _prompts(delta.read(suites, ["shape", "content"]))
+    superseded = {old for task in view.examined for old in view.standing(task).superseded}
+    held_out = delta.read(view.suites, ["record_id", "shape", "content"]).to_pylist()
+    leaked = _prompts(pq.read_table(mixture).to_pylist()) & _prompts(
+        row for row in held_out if row["record_id"] not in superseded
+    )
     if leaked:
         mixture.unlink()
         raise ClmError(
@@ -249,6 +238,5 @@ def _check_held_out(mixture: Path, suites: DeltaTable) -> None:
         )
 
 
-def _prompts(table: pa.Table) -> set[str]:
-    rows: list[Json] = table.select(["shape", "content"]).to_pylist()
-    return {prompt_hash(row["shape"], json.loads(row["content"])) for row in rows}
+def _prompts(rows: Iterable[Row]) -> set[str]:
+    return {prompt_key(row["shape"], json.loads(row["content"])) for row in rows}

@@ -12,25 +12,39 @@ A library of its own, without server or database:
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
-import pyarrow as pa
 from deltalake import DeltaTable
 
+from clm.core.content import prompt_key
 from clm.core.hashing import sha256_json
 from clm.core.locks import file_lock
 from clm.errors import InvalidInput, NotFound
+from clm.facts import Known, Ruling, Stored
 from clm.policies import MemoryPolicy
-from clm.records import Appended, Fate, Json, Memory, Mixture, Record, Snapshot
-from clm.store import delta
+from clm.records import Appended, Json, Memory, Mixture, Record, Snapshot
+from clm.store import chain, delta, exam, view, writing
+from clm.store.exam import Bounds
 from clm.store.memory_file import load_memory, make_memory
-from clm.store.mixture import Recall, answer_of, build_mixture, remembered, write_suites
+from clm.store.mixture import Recall, answer_of, build_mixture, remembered
+from clm.store.view import View
 
-_ROWS_AT_A_TIME = 1000
+
+@dataclass(frozen=True)
+class Recalled:
+    """Taught prompts of a task that are asked again; see clm.store.exam.RecallOf. `since`: a version of `records`."""
+
+    task: str
+    sample: int
+    since: int | None
+    learns: bool = False
+    closed: int = 1
+    before: int = 1
+    held: Collection[str] = ()  # batches
+    unseen: Collection[str] = ()  # record ids
 
 
 @dataclass(frozen=True)
@@ -64,42 +78,50 @@ class Store:
         crash between commit and answer. Records are taken one by one: any number fits in memory.
         """
         with file_lock(self._data / model / ".lock"):
-            own, other = self._open(model, suite), self._open(model, not suite)
-            done = delta.committed_version(own, batch_id)
-            if done is not None:
-                return Appended(list(self._fates_of(model, records, suite, done)), done)
-            barred: set[str] = delta.values(other, "prompt_hash") if sealed or not suite else set()
-            fates: list[Fate] = []
-            batches = _batches(_sort_out(own, records, barred, fates))
-            first = next(batches, None)
-            if first is None:
-                return Appended(fates, None)
-            return Appended(fates, delta.append(self._path(model, suite), chain([first], batches), batch_id))
+            self._open(model, suite)
+            other = View(self._open(model, False), self._open(model, True))
+            if suite:
+                taught = view.labels(other.records)["prompt_key"].to_pylist() if sealed else ()
+                barred = writing.Barred(taught)
+            else:
+                barred = writing.Barred(exam=other)
+            return writing.append(self._path(model, suite), records, batch_id, barred)
 
-    def snapshot(self, model: str, *, dropped: Iterable[str] = (), dropped_examples: Iterable[str] = ()) -> Snapshot:
-        """Pins the newest versions, and what was dropped. Records first: a split batch writes its suite rows first, so
-        none is missed."""
-        if not all(delta.exists(self._path(model, suite)) for suite in (False, True)):
-            with file_lock(self._data / model / ".lock"):
-                for suite in (False, True):
-                    self._open(model, suite)
-        records, suites = self._open(model, False), self._open(model, True)
-        out = frozenset(dropped_examples)
-        hashes: dict[str, list[str]] = {}
-        slices: dict[str, Counter[str]] = {}
-        for row in delta.read(suites, ["record_id", "task", "content_hash", "slice"]).to_pylist():
-            if row["record_id"] not in out:
-                hashes.setdefault(row["task"], []).append(row["content_hash"])
-                slices.setdefault(row["task"], Counter())[str(row["slice"] or 1)] += 1
-        return Snapshot(
+    def snapshot(
+        self,
+        model: str,
+        *,
+        dropped: Iterable[str] = (),
+        dropped_examples: Iterable[str] = (),
+        rulings: Iterable[Ruling] = (),
+        bounds: Bounds = None,
+    ) -> Snapshot:
+        """Pins the newest versions, what was dropped and what was ruled. Records first: a split batch writes its suite
+        rows first, so none is missed."""
+        records, suites = self._both(model)
+        pinned = Snapshot(
             model=model,
             tables={"records": records.version(), "suites": suites.version()},
             counts=delta.rows_per_task(records),
-            suites={task: len(found) for task, found in sorted(hashes.items())},
-            suite_hashes={task: sha256_json(sorted(found)) for task, found in sorted(hashes.items())},
+            suites={},
+            suite_hashes={},
             dropped=tuple(sorted(dropped)),
-            dropped_examples=tuple(sorted(out)),
-            slices={task: dict(sorted(found.items())) for task, found in sorted(slices.items())},
+            dropped_examples=tuple(sorted(dropped_examples)),
+            rulings=tuple(rulings),
+            bounds=bounds,
+        )
+        seen = self._view(pinned)
+        exams = {task: found for task in sorted(seen.examined) if (found := exam.examples(seen, task, bounds))}
+        return replace(
+            pinned,
+            suites={task: len(rows) for task, rows in exams.items()},
+            suite_hashes={
+                task: sha256_json(sorted(row["content_hash"] for row in rows)) for task, rows in exams.items()
+            },
+            slices={
+                task: {str(n): rows for n, rows in sorted(Counter(row["slice"] for row in found).items())}
+                for task, found in exams.items()
+            },
         )
 
     def build_mixture(
@@ -114,10 +136,9 @@ class Store:
         recall: Recall | None = None,
     ) -> Mixture:
         """Writes what an update of `task` trains on to the Parquet file `out`; see clm.store.mixture."""
-        records, suites = self._pinned(snapshot)
         old = None if since is None else delta.open_table(self._path(snapshot.model, False), since)
-        recall = replace(recall or Recall(), dropped=frozenset(snapshot.dropped))
-        return build_mixture(records, suites, old, task, replay_share=replay_share, seed=seed, out=out, recall=recall)
+        pinned = self._view(snapshot)
+        return build_mixture(pinned, old, task, replay_share=replay_share, seed=seed, to=out, recall=recall)
 
     def make_memory(
         self,
@@ -137,14 +158,15 @@ class Store:
         """
         kept = load_memory(folder, before) if before else None
         return make_memory(
-            *self._pinned(snapshot), mixture, policy=policy, before=kept, described=described, budget=budget,
+            self._view(snapshot), mixture, policy=policy, before=kept, described=described, budget=budget,
             seed=seed, folder=folder,
         )  # fmt: skip
 
-    def remembered(self, model: str, task: str, record_ids: Collection[str]) -> list[Json]:
-        """The rows with these ids that could be replayed now: not erased, in no suite. Content as an object."""
-        records, suites = self._open(model, False), self._open(model, True)
-        rows = remembered(records, task, record_ids, delta.values(suites, "prompt_hash"), held=())
+    def remembered(
+        self, model: str, task: str, record_ids: Collection[str], rulings: Sequence[Ruling] = ()
+    ) -> list[Json]:
+        """The rows with these ids that could be replayed now: they hold, are not erased, in no suite."""
+        rows = remembered(View(*self._both(model), rulings=rulings), task, record_ids, held=())
         return [
             row
             | {"content": json.loads(row["content"]), "answer": answer_of(row), "bytes": len(row["content"].encode())}
@@ -156,17 +178,35 @@ class Store:
         snapshot: Snapshot,
         out: Path,
         *,
-        tasks: list[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        recall: Sequence[Recalled] = (),
         keep: Callable[[Json], bool] = lambda _: True,
     ) -> Path:
-        """Writes the held-out rows (of all tasks, or of `tasks`) to the Parquet file `out`; see clm.store.mixture.
+        """Writes what examines all tasks, or `tasks`, to the Parquet file `out`; see clm.store.exam.
 
         `keep` is asked of every row that was not dropped.
         """
-        dropped = frozenset(snapshot.dropped_examples)
-        return write_suites(
-            self._pinned(snapshot)[1], out, tasks, lambda row: row["record_id"] not in dropped and keep(row)
-        )
+        pinned = self._view(snapshot)
+        plans = [self._recall_of(snapshot, one) for one in recall]
+        asked = sorted(snapshot.suites) if tasks is None else tasks
+        return exam.write_suites(pinned, out, asked, snapshot.bounds, plans, keep)
+
+    def known(
+        self, model: str, task: str, prompts: Collection[str], keys: Collection[str], batch_id: str,
+        rulings: Sequence[Ruling] = (),
+    ) -> Known:  # fmt: skip
+        """What is stored of these prompt keys and keys; a delivery is compared with it."""
+        return chain.known(View(*self._both(model), rulings=rulings), task, prompts, keys, batch_id)
+
+    def neighbours(self, model: str, task: str, answers: Collection[str]) -> Iterator[tuple[str, str, bool, str]]:
+        """Prompt key, answer key, whether it is held out, and prompt of the rows that give one of these answers."""
+        return chain.neighbours(View(*self._both(model)), task, answers)
+
+    def history(self, model: str, reference: str, rulings: Sequence[Ruling] = ()) -> list[Stored]:
+        """The versions of a key, a prompt or what a record is about, in every task, oldest first."""
+        seen = View(*self._both(model), rulings=rulings)
+        asked = {reference, prompt_key("completion", {"prompt": reference}), prompt_key("text", {"text": reference})}
+        return chain.history(seen, sorted({*delta.rows_per_task(seen.records), *seen.examined}), asked)
 
     def rows(
         self, model: str, record_ids: Iterable[str], version: int | None = None, *, suite: bool = False
@@ -228,66 +268,26 @@ class Store:
             raise NotFound(f"Model {model!r} has no dataset version {version}; there are 0 to {newest}.")
         return delta.open_table(path, version)
 
-    def _pinned(self, snapshot: Snapshot) -> tuple[DeltaTable, DeltaTable]:
-        records = delta.open_table(self._path(snapshot.model, False), snapshot.tables["records"])
-        suites = delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"])
-        return records, suites
+    def _both(self, model: str) -> tuple[DeltaTable, DeltaTable]:
+        if not all(delta.exists(self._path(model, suite)) for suite in (False, True)):
+            with file_lock(self._data / model / ".lock"):
+                for suite in (False, True):
+                    self._open(model, suite)
+        return self._open(model, False), self._open(model, True)
 
-    def _fates_of(self, model: str, records: Iterable[Record], suite: bool, version: int) -> Iterator[Fate]:
-        """What became of records that an earlier call committed as `version`, read from the table."""
-        path = self._path(model, suite)
-        before, after = _Known(delta.open_table(path, version - 1)), _Known(delta.open_table(path, version))
-        for record in records:
-            key = (record.task, record.content_hash)
-            if key in before:
-                yield "duplicate"
-            elif key in after:
-                before.add(key)  # the first one was written, each later one is a duplicate
-                yield "accepted"
-            else:
-                yield "barred"
+    def _view(self, snapshot: Snapshot) -> View:
+        return View(
+            delta.open_table(self._path(snapshot.model, False), snapshot.tables["records"]),
+            delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"]),
+            rulings=snapshot.rulings,
+            dropped=snapshot.dropped,
+            dropped_examples=snapshot.dropped_examples,
+        )
 
-
-class _Known:
-    """The (task, content hash) pairs of a table; a task's are read when it is first asked for."""
-
-    def __init__(self, table: DeltaTable) -> None:
-        self._table = table
-        self._hashes: dict[str, set[str]] = {}
-
-    def __contains__(self, key: tuple[str, str]) -> bool:
-        return key[1] in self._of(key[0])
-
-    def add(self, key: tuple[str, str]) -> None:
-        self._of(key[0]).add(key[1])
-
-    def _of(self, task: str) -> set[str]:
-        if task not in self._hashes:
-            self._hashes[task] = delta.values(self._table, "content_hash", delta.of_task(task))
-        return self._hashes[task]
-
-
-def _sort_out(table: DeltaTable, records: Iterable[Record], barred: set[str], fates: list[Fate]) -> Iterator[Record]:
-    """Yields the records to write, and notes every record's fate."""
-    known = _Known(table)
-    for record in records:
-        key = (record.task, record.content_hash)
-        if key in known:
-            fates.append("duplicate")
-        elif record.prompt_hash in barred:
-            fates.append("barred")
-        else:
-            known.add(key)
-            fates.append("accepted")
-            yield record
-
-
-def _batches(records: Iterator[Record]) -> Iterator[pa.RecordBatch]:
-    waiting: list[Record] = []
-    for record in records:
-        waiting.append(record)
-        if len(waiting) == _ROWS_AT_A_TIME:
-            yield delta.to_batch(waiting)
-            waiting = []
-    if waiting:
-        yield delta.to_batch(waiting)
+    def _recall_of(self, snapshot: Snapshot, asked: Recalled) -> exam.RecallOf:
+        path = self._path(snapshot.model, False)
+        since = None if asked.since is None else delta.open_table(path, asked.since)
+        return exam.RecallOf(
+            asked.task, asked.sample, since, asked.learns, asked.closed, asked.before,
+            not_taught=asked.held, unseen=asked.unseen,
+        )  # fmt: skip

@@ -49,7 +49,7 @@ def run(room: Room, argument: str, failpoint: str) -> int:
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_anywhere_and_started_again_every_row_is_there_once(room: Room, place: str) -> None:
     body = room.settings.home / "rows.jsonl"
-    good = "".join(f'{{"prompt": "question {i}", "completion": "answer {i}"}}\n' for i in range(40))
+    good = "".join(f'{{"prompt": "question {i}", "completion": "answer {i % 5}"}}\n' for i in range(40))
     body.write_text(good + good + "bad\n")
     assert run(room, str(body), place) == -signal.SIGKILL
     room.ingest(b'{"prompt": "of another batch", "completion": "x"}', suite=True)

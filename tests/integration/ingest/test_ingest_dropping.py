@@ -57,7 +57,8 @@ def test_dropped_rows_leave_snapshots_until_they_are_taken_back(filled: tuple[Ro
         [entry] = audit.page(session, before=None, limit=1)
     assert pinned == {"dropped": ids[:3], "dropped_examples": [example]}
     assert (entry.action, (entry.after or {})["records"]) == ("suite.drop", [example])
-    assert room.store.snapshot("m", **pinned).suites == {}
+    left = room.store.snapshot("m", dropped=pinned["dropped"], dropped_examples=pinned["dropped_examples"])
+    assert left.suites == {}
 
     assert act(ids[0], undo=True).left == {"intent": 2}
     with room.database.read() as session:

@@ -104,28 +104,31 @@ def test_many_at_once_with_one_key_have_one_effect_and_one_answer(room: Room) ->
         assert len(repository.list_batches(session)) == 1
 
 
-def test_a_share_is_held_out_until_the_first_update(room: Room) -> None:
-    report = room.ingest(lines(*range(100)) + b"\n" + line("3", "another").encode(), task="split")
-    assert counts(report) == (101, 101, 0, 0)
+def test_a_share_of_every_delivery_is_held_out(room: Room) -> None:
+    report = room.ingest(lines(*range(100)), task="split")
+    assert counts(report) == (100, 100, 0, 0)
     assert 30 < report.into_suite < 70
     assert room.store.counts("m", suite=True) == {"split": report.into_suite}
-    assert room.store.counts("m") == {"split": 101 - report.into_suite}
+    assert room.store.counts("m") == {"split": 100 - report.into_suite}
     assert counts(room.ingest(lines(*range(100)), task="split")) == (100, 0, 100, 0)
     with room.database.transaction() as session:
         catalog.close_slice(session, "m", "split")
-    after = room.ingest(lines(*range(100, 120)), task="split")
-    assert (after.accepted, after.into_suite) == (20, 0)
+    after = room.ingest(lines(*range(100, 140)), task="split")
+    assert after.accepted == 40
+    assert 8 < after.into_suite < 32
+    assert room.store.snapshot("m").slices == {"split": {"1": report.into_suite, "2": after.into_suite}}
     with room.database.read() as session:
-        assert repository.accepted_since(session, "m", "split", None) == 121 - report.into_suite
+        taught = 140 - report.into_suite - after.into_suite
+        assert repository.accepted_since(session, "m", "split", None) == taught
         moment = repository.get_batch(session, report.batch_id).finished_at
-        assert repository.accepted_since(session, "m", "split", moment) == 20
+        assert repository.accepted_since(session, "m", "split", moment) == 40 - after.into_suite
 
 
-def test_a_held_out_prompt_can_not_come_back_as_training(room: Room) -> None:
+def test_a_held_out_prompt_does_not_come_back_as_training(room: Room) -> None:
     assert counts(room.ingest(lines("exam"), suite=True)) == (1, 1, 0, 0)
-    report = room.ingest(line("exam", "cheat").encode() + b"\n" + lines("free"))
-    assert counts(report) == (2, 1, 0, 1)
-    assert "held out" in report.refusals[0].reason
+    report = room.ingest(lines("Exam? ", "free"))
+    assert counts(report) == (2, 1, 1, 0)
+    assert room.store.counts("m") == {"intent": 1}
     with room.database.transaction() as session:
         catalog.close_slice(session, "m", "intent")
     late = room.ingest(lines("free", "new"), suite=True)

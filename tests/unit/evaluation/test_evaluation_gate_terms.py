@@ -5,7 +5,8 @@ import pytest
 
 from clm.evaluation.gate import BestEver, ExampleScore, Handed, Terms, judge
 from clm.evaluation.spending import level_of
-from clm.records import BASE, GateVerdict, SliceKind, TaskVerdict
+from clm.facts import SliceKind
+from clm.records import BASE, GateVerdict, TaskVerdict
 
 
 def examples(

@@ -75,7 +75,7 @@ def test_questions_that_make_no_sense_get_a_sentence(home: Home, tmp_path: Path)
         catalog.add_task(session, TEST, model=MODEL, name="later")
     with pytest.raises(InvalidInput, match=r"'later' has no expert in the release that serves, which knows: colour"):
         ask(home, "later", removal=True)
-    with pytest.raises(InvalidInput, match="has no suite"):
+    with pytest.raises(InvalidInput, match="has no training rows"):
         ask(home, "later")
     with pytest.raises(InvalidInput, match="'town' is learnt already"):
         ask(home, "town")

@@ -54,7 +54,7 @@ def _take(
         digest = sha256_file(file)
         report = service.ingest(
             database, store, settings, caller, file, model=folder.model, task=folder.task, source=folder.path[-200:],
-            suite=folder.suite, idempotency_key=f"{folder.id}:{digest}",
+            suite=folder.suite, key=folder.settings.get("key"), idempotency_key=f"{folder.id}:{digest}",
         )  # fmt: skip
     except (Unavailable, OSError) as error:
         _log.warning("%s stays where it is and is tried again: %s", file, error)

@@ -1,0 +1,103 @@
+"""`clm data history`, `conflicts` and `resolve`: what superseded what, and what a person has to decide."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clm.cli.context import here
+from clm.cli.output import Format, Output, show, show_rows
+
+if TYPE_CHECKING:
+    from clm.ingest.tables import ConflictRow
+
+conflicts_app = typer.Typer(help="Answers that contradict each other, side by side.", invoke_without_command=True)
+Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
+Task = Annotated[str | None, typer.Option("--task", "-t", help="None: all tasks.")]
+All = Annotated[bool, typer.Option("--all", help="Also those that are resolved.")]
+
+
+def history(
+    of: Annotated[str, typer.Argument(metavar="KEY|PROMPT|RECORD")], model: Model = None, output: Output = Format.table
+) -> None:
+    """Show every version of what a key or a prompt has as its answer: what holds, and what superseded what."""
+    from dataclasses import asdict
+
+    from clm.ingest import conflicts
+
+    model = here.model(model)
+    with here.database.read() as session:
+        ruled = conflicts.rulings(session, model)
+    rows: list[dict[str, Any]] = [asdict(row) for row in here.store.history(model, of, ruled)]
+    columns = {"task": "TASK", "event_time": "EVENT TIME", "ingested_at": "INGESTED", "source": "SOURCE",
+               "batch_id": "BATCH", "prompt": "PROMPT", "answer": "ANSWER", "state": "STATE", "record_id": "RECORD",
+               "superseded_by": "SUPERSEDED BY"}  # fmt: skip
+    show_rows(rows, output, columns, f"Nothing is known of {of!r}: it is no key, no prompt and no record id.")
+
+
+@conflicts_app.callback()
+def conflicts_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_conflicts()
+
+
+@conflicts_app.command("list")
+def list_conflicts(model: Model = None, task: Task = None, all_: All = False, output: Output = Format.table) -> None:
+    """List what waits for a decision, oldest first."""
+    from clm.ingest import conflicts
+
+    with here.database.read() as session:
+        found = conflicts.conflicts(session, model=here.model(model), task=task, state=None if all_ else "open")
+    rows = [_told(row) | {"answers": " | ".join(str(option["answer"]) for option in row.options)} for row in found]
+    columns = {"id": "CONFLICT", "task": "TASK", "batch_id": "BATCH", "prompt": "PROMPT", "answers": "ANSWERS",
+               "reason": "REASON", "state": "STATE", "decision": "DECISION"}  # fmt: skip
+    show_rows(rows, output, columns, "No contradiction waits for a decision.")
+
+
+@conflicts_app.command("show")
+def show_conflict(conflict: str, output: Output = Format.table) -> None:
+    """Show one with all its answers."""
+    from clm.ingest import conflicts
+
+    with here.database.read() as session:
+        row = _told(conflicts.get(session, conflict))
+
+    def table() -> None:
+        typer.echo(f"{row['id']} ({row['task']}, {row['state']}): {row['prompt']}\n  {row['reason']}")
+        columns = {"record_id": "RECORD", "answer": "ANSWER", "event_time": "EVENT TIME", "source": "SOURCE",
+                   "batch_id": "BATCH", "new": "NEW"}  # fmt: skip
+        show_rows(row["options"], Format.table, columns, "It has no answers.")
+        typer.echo(f"Decide: clm data resolve {row['id']} newest | keep-both | this RECORD")
+
+    show(row, output, table)
+
+
+def resolve(
+    words: Annotated[
+        list[str], typer.Argument(metavar="[CONFLICT|BATCH] DECISION", help="newest, keep-both, or: this RECORD.")
+    ],
+    all_: Annotated[bool, typer.Option("--all", help="All that wait; without a conflict or batch.")] = False,
+    model: Model = None,
+) -> None:
+    """Say which answer is right: newest, keep-both, or this RECORD. It counts from the next update on."""
+    from clm.errors import InvalidInput
+    from clm.ingest import conflicts
+
+    reference, said = (None, words) if all_ else (words[0], words[1:])
+    if said[:1] == ["this"] and not all_:
+        said = said[1:]
+    if len(said) != 1 or (all_ and said[0] not in (conflicts.NEWEST, conflicts.KEEP_BOTH)):
+        raise InvalidInput("Say: clm data resolve CONFLICT newest, … keep-both, … this RECORD, or --all newest.")
+    with here.database.transaction() as session:
+        rows = conflicts.resolve(session, here.caller, said[0], reference=reference,
+                                 model=here.model(model) if all_ else None)  # fmt: skip
+        told = [f"{row.id}: {row.decision}; right: {', '.join(row.wins)}" for row in rows[:10]]
+    for line in told:
+        typer.echo(line)
+    if len(rows) > 10:
+        typer.echo(f"… and {len(rows) - 10} more")
+
+
+def _told(row: "ConflictRow") -> dict[str, Any]:
+    names = ("id", "model", "task", "batch_id", "key", "prompt", "reason", "options", "state", "decision",
+             "decided_by", "created_at", "decided_at")  # fmt: skip
+    return {name: getattr(row, name) for name in names}
