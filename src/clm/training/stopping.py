@@ -20,8 +20,8 @@ from clm.training.examples import Example
 FEWEST_HELD_BACK, MOST_HELD_BACK = 10, 100  # rows
 PATIENCE_LOOKS, PATIENCE_STEPS = 3, 50  # so long without a gain before a loss no longer falls
 GAIN = 0.02  # a loss has fallen when it is lower than the best by this share
-KNOWN = 0.01  # natural log per token, of rows held back: an answer of ten tokens is given with a probability of 0.9
-NEARLY_KNOWN = 0.1  # of the rows that are trained on, mean since the last look: while the rate falls they become known
+KNOWN = 0.01  # natural log per token: an answer of ten tokens is given with a probability of 0.9
+NEARLY_KNOWN = 0.1  # where no rows are held back: those that are trained on become known while the rate falls
 MOST_TOLD = 60  # looks that a record keeps
 
 
@@ -65,6 +65,8 @@ def decide(looks: Sequence[Look], policy: TrainingPolicy, last: int, late: bool)
         if losses[-1] <= (NEARLY_KNOWN if look.held_back is None else KNOWN):
             whose = "the rows are nearly known" if look.held_back is None else "the rows held back are known"
             return Ended(whose, False)
+        if look.loss <= KNOWN:  # what still falls then does so by a trickle, for the gradient has all but vanished
+            return Ended("the rows are known", False)
         best = _last_gain(losses)
         if len(looks) - 1 - best >= PATIENCE_LOOKS and look.step - looks[best].step >= PATIENCE_STEPS:
             return Ended(f"{what} stopped falling", False)

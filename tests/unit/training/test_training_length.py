@@ -50,6 +50,8 @@ def test_it_goes_on_while_the_loss_falls_and_ends_when_it_does_not() -> None:
 
 def test_what_is_known_is_not_learned_on_but_never_before_the_least_steps() -> None:
     assert (ended := decide(looks(1.0, KNOWN), POLICY, 1000, late=False)) is not None and "known" in ended.reason
+    taught = [*looks(3.0, 2.0), Look(60, KNOWN, 1.9)]
+    assert (ended := decide(taught, POLICY, 1000, late=False)) is not None and ended.reason == "the rows are known"
     longer = POLICY.model_copy(update={"least_steps": 82})
     assert decide(looks(1.0, KNOWN), longer, 1000, late=False) is None
 
