@@ -118,7 +118,7 @@ def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Ca
     assert shown.tries[1].replay_share == 1.5
     assert not any(one.kept for one in shown.tries)
     assert "2 repairs were tried and none helped" in (update.outcome or "")
-    assert (ended.after or {})["repairs_tried"] == 3
+    assert (ended.after or {})["repairs_tried"] == 2
 
 
 @pytest.mark.process
