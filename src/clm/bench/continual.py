@@ -29,8 +29,9 @@ from clm.policies import TrainingPolicy
 from clm.settings import Settings
 
 BASELINE = "base"  # the cell in which nothing is learned
-FIGURES = ("average_performance", "backward_transfer", "forward_transfer", "forgetting", "misrouted", "general_on_base",
-           "general_change", "seconds", "evaluation_seconds", "peak_memory_mb", "peak_device_mb")  # fmt: skip
+FIGURES = ("average_performance", "gated_acceptance", "backward_transfer", "forward_transfer", "forgetting",
+           "misrouted", "general_on_base", "general_change", "seconds", "evaluation_seconds", "peak_memory_mb",
+           "peak_device_mb")  # fmt: skip
 
 
 def run(options: ContinualOptions, progress: Progress) -> dict[str, Any]:
@@ -129,6 +130,7 @@ class _Cell:
             "general_on_base": steps[-1]["general_on_base"],
             "general": steps[-1].get("general"),
             "notes": [step["notes"] for step in steps],
+            "gate": [step.get("gate") for step in steps],
         }
 
 
@@ -150,6 +152,7 @@ def _figures(
             **({"matrices": matrices} if len(matrices) > 1 else {}),
             "per_seed": {str(seed): run["average_performance"] for seed, run in zip(options.seeds, runs, strict=True)},
             "notes": runs[0]["notes"],
+            "gate": runs[0]["gate"],
         }
     baseline = [results[seed, BASELINE]["scores"] for seed in options.seeds]
     return {
@@ -169,7 +172,14 @@ def _of_run(run: dict[str, Any], base: dict[str, Any], reference: list[Score] | 
         "forgetting": continual.forgetting(matrix),
         "general_change": continual.general_change([base["general"]], [run["general"]]),
         "intransigence": continual.intransigence(matrix, reference) if reference else None,
+        "gated_acceptance": _accepted(run["gate"]),
     }
+
+
+def _accepted(steps: Sequence[dict[str, Any] | None]) -> float | None:
+    """Share of the steps that the gate would have let through; None: nobody asked it."""
+    told = [step["verdict"] == "pass" for step in steps if step is not None]
+    return fmean(told) if told else None
 
 
 def _reference(

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from clm.bench.datasets import BenchTask
+from clm.bench.gated import Gated
 from clm.bench.general import GENERAL_REQUESTS, general_suite
 from clm.bench.processes import device_peak_mb, own_peak_mb
 from clm.bench.public_sets import Row
@@ -55,6 +56,8 @@ class Cell:
         known = read_json(self._baseline) if self._baseline.exists() else {}
         self._answers: dict[tuple[str | None, str], str] = {(None, prompt): text for prompt, text in known.items()}
         self._policy = TrainingPolicy.model_validate(job["policy"]) if job["policy"] else None
+        joint = self._policy is not None and any(options.name == "joint" for options in self._policy.strategies)
+        self._gated = Gated(folder, self._runtime, self._policy) if self._policy and not joint else None
         self._experts: dict[str, str] = {}  # hash by adapter
         self._state: dict[str, Tensor] = {}
         self._features: dict[str, Features] = {}  # of training rows, by task
@@ -104,9 +107,11 @@ class Cell:
         _say(f"{task.name} learned, evaluating")
         started = time.monotonic()
         scores = [self._score(j, self._route(router, j)) for j in range(min(number + 2, len(self._tasks)))]
+        gated = self._gated_at(number, router)
         self._write(
             step,
             {
+                "gate": gated,
                 "scores": [*scores, *[None] * (len(self._tasks) - len(scores))],
                 "misrouted": self._misrouted(router, number),
                 "general_on_base": self._general_on_base(router),
@@ -122,6 +127,19 @@ class Cell:
                 "experts": self._experts,
             },
         )
+
+    def _gated_at(self, number: int, router: Router | None) -> dict[str, Any] | None:
+        """What the gate says to the step that taught this task; None: there is no step before it."""
+        if self._gated is None:
+            return None
+        learned, of_base = self._tasks[: number + 1], [None] * len(self._tasks[number].test)
+        adapters = [self._route(router, j) for j in range(number + 1)]
+        scored = {
+            task.name: self._gated.scored(task, self._answers_of(j, adapters[j]), adapters[j])
+            for j, task in enumerate(learned)
+        }
+        before = self._gated.scored(learned[-1], self._answers_of(number, of_base), of_base)
+        return self._gated.judge(learned, scored, before, routed=router is not None)
 
     def _start(self, task: BenchTask) -> Start:
         """Where a new expert starts, chosen as in an update: on held-back rows of the task."""
@@ -205,11 +223,15 @@ class Cell:
 
     def _score(self, number: int, adapters: Sequence[str | None]) -> float:
         """Mean exact match of greedy answers to a task's test rows."""
+        answers = self._answers_of(number, adapters)
+        rows = self._tasks[number].test
+        return fmean(exact_match(said, row["completion"]) for row, said in zip(rows, answers, strict=True))
+
+    def _answers_of(self, number: int, adapters: Sequence[str | None]) -> list[str]:
         task = self._tasks[number]
         tokenizer = self._base.tokenizer
         longest = max(len(tokenizer.encode(row["completion"])) for row in (*task.train, *task.test))
-        answers = self._ask(task.test, adapters, longest + ROOM)
-        return fmean(exact_match(said, row["completion"]) for row, said in zip(task.test, answers, strict=True))
+        return self._ask(task.test, adapters, longest + ROOM)
 
     def _ask(self, rows: Sequence[Row], adapters: Sequence[str | None], most_tokens: int) -> list[str]:
         """Greedy answers; known ones are not made again."""

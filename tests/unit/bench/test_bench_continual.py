@@ -52,6 +52,9 @@ def test_strategies_are_compared_and_finished_steps_are_kept(data: Path) -> None
     assert finetune["misrouted"] is None
     assert finetune["matrix"][0][0] > 0.5 > finetune["matrix"][1][0]  # it learned, then forgot
     assert finetune["peak_memory_mb"] > 0
+    assert [step["verdict"] for step in experts["gate"]] == ["pass", "pass"] and experts["gated_acceptance"] == 1.0
+    assert experts["gate"][1]["by"]["paint"] == "route"  # its expert and its routes are as they were
+    assert finetune["gate"][1]["verdict"] != "pass" and finetune["gated_acceptance"] == 0.5
 
     (kept,) = (data.parent / "kept").glob("experts-*")
     (kept / "step-01.json").unlink()

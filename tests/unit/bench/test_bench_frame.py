@@ -37,7 +37,7 @@ def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:
     clm = Path(sys.executable).with_name("clm")
     done = subprocess.run([clm, "bench", "speed"], capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert "no benchmark named 'speed'. Known: continual, gate, growth, router, training." in done.stderr
+    assert "no benchmark named 'speed'. Known: continual, gate, growth, router, training, within." in done.stderr
 
 
 @pytest.mark.process
