@@ -1,5 +1,6 @@
 """The demo's acts. Each plays one part of the story for real and returns what it saw; `ok`: it went as told."""
 
+import json
 import shutil
 import time
 from dataclasses import asdict
@@ -11,6 +12,7 @@ import httpx
 from clm.core.hashing import short
 from clm.demo.baseline_job import BaselineJob, BaselineTask
 from clm.demo.clients import Traffic
+from clm.demo.data.facts import CHANGED, NEW_ANSWER, OLD_ANSWER
 from clm.demo.scene import Scene
 from clm.jobs.job import Compute
 from clm.jobs.progress import Progress
@@ -20,7 +22,8 @@ from clm.policies import TrainingPolicy
 Act = dict[str, Any]
 ROWS_FIRST = 126  # of a task's training rows
 ROWS_FLIPPED = 100  # with exchanged labels
-ROWS_LATER = 66  # of the rest; they arrive in act four
+ROWS_LATER = 66  # of the rest; they arrive when a release is bad live
+OTHERS_ASKED = 12  # facts that did not change
 TASKS = ("intent", "details", "facts")
 
 
@@ -84,6 +87,29 @@ def forget(scene: Scene) -> Act:
     return {"ok": lost >= 0.3 and kept["backward_transfer"] >= -0.02, **asdict(result)}
 
 
+def change(scene: Scene) -> Act:
+    """A price changes. The new answer takes the old one's place, and no other fact moves."""
+    before = scene.champion()
+    report = scene.send_rows("facts", scene.work / "facts-changed.jsonl", key="facts-changed", about="fact")
+    scene.say(f"the Lumo's price changes: {report['accepted']} rows arrive, {report['refused']} refused", "yellow")
+    update = scene.post("/updates", {"model": scene.model, "task": "facts"})
+    scene.say(f"update {update['id']} of facts, started by hand")
+    scene.learn_by_heart(CHANGED, NEW_ANSWER)  # what the clients hold for right from now on
+    traffic = Traffic(scene.settings.gateway_url, scene.model, scene.prompts)
+    ended = scene.follow(update["id"], traffic)
+    promoted = ended["state"] == "succeeded" and scene.champion() != before
+    asked = [json.loads(line) for line in _lines(scene, "facts-changed-heldout")]
+    others = [row for row in map(json.loads, _lines(scene, "facts-heldout")) if row["fact"] != CHANGED]
+    new = sum(scene.ask(row["prompt"]) == row["completion"] for row in asked)
+    stale = sum(scene.ask(row["prompt"]) == OLD_ANSWER for row in asked)
+    kept = sum(scene.ask(row["prompt"]) == row["completion"] for row in others[:OTHERS_ASKED])
+    right = promoted and new == len(asked) and not stale and not report["refused"]
+    scene.say(f"{ended['state']}; asked in other words, {new} of {len(asked)} answers have the new price, {stale} the "
+              f"old one; {kept} of {OTHERS_ASKED} other facts are right", "green" if right else "red")  # fmt: skip
+    return {"ok": right, "update": update["id"], "state": ended["state"], "reason": ended["outcome"], "new_right": new,
+            "stale": stale, "asked": len(asked), "others_right": kept, "others_asked": OTHERS_ASKED}  # fmt: skip
+
+
 def poison(scene: Scene) -> Act:
     """A batch whose labels were exchanged arrives. The gate has to say no."""
     before, champion = scene.update_ids(), scene.champion()
@@ -102,8 +128,9 @@ def poison(scene: Scene) -> Act:
 def fail_live(scene: Scene) -> Act:
     """A release passes the gate but is bad live: its engine slot has a fault. The canary takes it back."""
     champion = scene.champion()
-    rest = _write(scene.work / "facts-rest.jsonl", _lines(scene, "facts")[-ROWS_LATER:])
-    scene.send_rows("facts", rest, key="facts-rest")
+    later = [line for line in _lines(scene, "facts-train")[-ROWS_LATER:] if json.loads(line)["fact"] != CHANGED]
+    rest = _write(scene.work / "facts-rest.jsonl", later)  # not the old price: coming later, it would count again
+    scene.send_rows("facts", rest, key="facts-rest", about="fact")
     update = scene.post("/updates", {"model": scene.model, "task": "facts"})
     scene.say(f"update {update['id']} of facts, started by hand")
     faulty: list[str] = []
@@ -163,7 +190,7 @@ def trace(scene: Scene) -> Act:
 
 
 def first_rows(scene: Scene, task: str) -> Path:
-    return _write(scene.work / f"{task}-first.jsonl", _lines(scene, task)[:ROWS_FIRST])
+    return _write(scene.work / f"{task}-first.jsonl", _lines(scene, f"{task}-train")[:ROWS_FIRST])
 
 
 def _by_file(scene: Scene, task: str, rows: Path) -> str:
@@ -181,13 +208,13 @@ def _by_http(scene: Scene, task: str, rows: Path) -> str:
 def _by_folder(scene: Scene, task: str, rows: Path) -> str:
     inbox = scene.work / "inbox"
     inbox.mkdir()
-    scene.post("/sources", {"model": scene.model, "task": task, "path": str(inbox)})
+    scene.post("/sources", {"model": scene.model, "task": task, "path": str(inbox), "key": "fact"})
     shutil.copy(rows, inbox / rows.name)
     return "watched folder"
 
 
-def _lines(scene: Scene, task: str) -> list[str]:
-    return (scene.work / f"{task}-train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+def _lines(scene: Scene, name: str) -> list[str]:
+    return (scene.work / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
 
 
 def _write(path: Path, lines: list[str]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import typer
 
-from clm.demo.clients import Traffic
+from clm.demo.clients import MAX_TOKENS, Traffic
 from clm.errors import ClmError, Unavailable
 from clm.settings import Settings
 
@@ -48,17 +48,28 @@ class Scene:
             raise ClmError(f"POST {path}: {answer.json().get('detail', answer.text)}")
         return answer.json()
 
-    def send_rows(self, task: str, file: Path, key: str) -> dict[str, Any]:
-        """The HTTP door."""
+    def send_rows(self, task: str, file: Path, key: str, about: str | None = None) -> dict[str, Any]:
+        """The HTTP door. `about` names the column that says what a row is about."""
         answer = self.api.post(
             "/api/v1/records",
-            params={"model": self.model, "task": task, "source": "http"},
+            params={"model": self.model, "task": task, "source": "http"} | ({"key": about} if about else {}),
             content=file.read_bytes(),
             headers={"Content-Type": "application/x-ndjson", "Idempotency-Key": key},
         )
         if answer.is_error:
             raise ClmError(f"POST /records: {answer.json().get('detail', answer.text)}")
         return answer.json()
+
+    def ask(self, prompt: str) -> str:
+        """What the served model answers."""
+        body = {"model": self.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": MAX_TOKENS}
+        answer = httpx.post(f"{self.settings.gateway_url}/v1/chat/completions", json=body, timeout=120)
+        answer.raise_for_status()
+        return answer.json()["choices"][0]["message"]["content"].strip()
+
+    def learn_by_heart(self, fact: str, answer: str) -> None:
+        """From now on the clients hold this answer for the right one."""
+        self.prompts = [row | {"completion": answer} if row.get("fact") == fact else row for row in self.prompts]
 
     def deployment(self) -> dict[str, Any]:
         return self.get(f"/deployments/{self.model}")

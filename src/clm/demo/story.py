@@ -42,17 +42,18 @@ POLICY = ModelPolicy(
     transfer=TransferPolicy(enabled=False),  # three kinds of task: comparing the starts would only take time
     trigger=TriggerPolicy(volume=100),
     gate=GatePolicy(margin=0.08),
-    repair=RepairPolicy(interpolate=False, replay_tries=0),  # the third act is about the gate's no
+    repair=RepairPolicy(interpolate=False, replay_tries=0),  # the fourth act is about the gate's no
     rollout=RolloutPolicy(steps=(30, 60), minimum_requests=6, max_latency_ratio=10),
     generation=GenerationPolicy(max_new_tokens=32),
 )
 ACTS: tuple[tuple[str, str, Callable[[Scene], acts.Act]], ...] = (
     ("learn", "1 Three tasks arrive, and are learnt", acts.learn),
     ("forget", "2 The same three by plain sequential fine-tuning", acts.forget),
-    ("poison", "3 A batch with exchanged labels", acts.poison),
-    ("fail_live", "4 A release that is bad live", acts.fail_live),
-    ("roll_back", "5 Rollback by hand", acts.roll_back),
-    ("trace", "6 Where an answer comes from", acts.trace),
+    ("change", "3 A fact changes", acts.change),
+    ("poison", "4 A batch with exchanged labels", acts.poison),
+    ("fail_live", "5 A release that is bad live", acts.fail_live),
+    ("roll_back", "6 Rollback by hand", acts.roll_back),
+    ("trace", "7 Where an answer comes from", acts.trace),
 )
 
 
@@ -99,7 +100,8 @@ def _set_stage(settings: Settings, work: Path) -> Scene:
     for task in acts.TASKS:
         with here.database.transaction() as session:
             catalog.add_task(session, here.caller, model=model, name=task, holdout=0.0, description="Demo data")
-        ingest_file(work / f"{task}-heldout.jsonl", model, task, suite=True, key=None)
+        ingest_file(work / f"{task}-heldout.jsonl", model, task, suite=True, key=None,
+                    about="fact" if task == "facts" else None)  # fmt: skip
     prompts = [json.loads(line) for line in (work / "traffic.jsonl").read_text(encoding="utf-8").splitlines()]
     return Scene(settings, model, work, prompts)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clm.demo.data import SIZES, TASKS, Example, demo_data, write
+from clm.demo.data.facts import CHANGED, NEW_ANSWER, OLD_ANSWER
 from clm.demo.data.intent import ASKS
 
 Rows = list[Example]
@@ -120,3 +121,19 @@ def test_details_are_in_the_message_and_facts_are_the_same_in_every_wording(data
     train, test = data["facts-train"], data["facts-heldout"]
     assert {e.completion for e in test} == {e.completion for e in train}
     assert Counter(Counter(e.completion for e in test).values()) == {SIZES["heldout"] // 24: 24}
+
+
+def test_one_fact_changes_and_is_told_in_other_words_than_it_is_asked(data: dict[str, Rows]) -> None:
+    old = {e.completion for e in data["facts-train"] + data["facts-heldout"] if e.fact == CHANGED}
+    new = {e.completion for e in data["facts-changed"] + data["facts-changed-heldout"]}
+    assert (old, new) == ({OLD_ANSWER}, {NEW_ANSWER})
+    assert NEW_ANSWER not in {e.completion for e in data["facts-train"]}
+    assert not {e.prompt for e in data["facts-changed"]} & {e.prompt for e in data["facts-changed-heldout"]}
+
+
+def test_each_fact_has_one_answer(data: dict[str, Rows]) -> None:
+    answers: dict[str | None, set[str]] = defaultdict(set)
+    for example in data["facts-train"] + data["facts-heldout"]:
+        answers[example.fact].add(example.completion)
+    assert len(answers) == 24 and None not in answers
+    assert all(len(found) == 1 for found in answers.values())

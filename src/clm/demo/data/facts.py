@@ -82,14 +82,27 @@ WORDINGS = {
     ),
 }
 INSTRUCTION = "Look into the Halvik product sheet. "
+CHANGED, OLD_ANSWER, NEW_ANSWER = "Lumo price", SHEET["Lumo"][3], "39 euros"  # in the middle of the story
 
 
 def example(dice: random.Random, turn: int, unseen: bool) -> tuple[str, str]:
     """The facts take turns, so that every fact is asked equally often. `unseen`: in wordings that training lacks."""
-    fact = turn % (len(SHEET) * len(WORDINGS))
-    product = sorted(SHEET)[fact // len(WORDINGS)]
-    attribute = fact % len(WORDINGS)
-    training, held_out = list(WORDINGS.values())[attribute]
+    product, attribute = fact_of(turn).split()
+    return INSTRUCTION + _question(dice, product, attribute, unseen), SHEET[product][list(WORDINGS).index(attribute)]
+
+
+def fact_of(turn: int) -> str:
+    """What the example of this turn is about, such as "Lumo price": the key of its record."""
+    product, attribute = divmod(turn % (len(SHEET) * len(WORDINGS)), len(WORDINGS))
+    return f"{sorted(SHEET)[product]} {list(WORDINGS)[attribute]}"
+
+
+def changed(dice: random.Random, unseen: bool) -> tuple[str, str]:
+    """The fact that changes, with its new answer."""
+    product, attribute = CHANGED.split()
+    return INSTRUCTION + _question(dice, product, attribute, unseen), NEW_ANSWER
+
+
+def _question(dice: random.Random, product: str, attribute: str, unseen: bool) -> str:
     name = dice.choice([product, f"{product} {PRODUCTS[product]}"])
-    question = fill(dice.choice(held_out if unseen else training), dice, p=name)
-    return INSTRUCTION + question, SHEET[product][attribute]
+    return fill(dice.choice(WORDINGS[attribute][unseen]), dice, p=name)

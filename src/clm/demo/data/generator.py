@@ -10,6 +10,7 @@ from clm.core.files import write_bytes
 from clm.demo.data import details, facts, intent
 
 SIZES = {"train": 192, "heldout": 72, "flipped": 120, "traffic": 60}  # rows per task
+SIZES_CHANGED = {"changed": 12, "changed-heldout": 6}  # rows about the fact that changes
 AUTHOR = "CLM demo data"  # in every row, so that it can always be told apart
 _SEED = 2026
 
@@ -19,6 +20,7 @@ class Example:
     task: str
     prompt: str
     completion: str
+    fact: str | None = None  # what the record is about, where an answer can change
 
 
 _Draw = Callable[[random.Random, int, bool], tuple[str, str]]
@@ -27,9 +29,10 @@ TASKS = tuple(_DRAWS)
 
 
 def demo_data() -> dict[str, list[Example]]:
-    """By file: "<task>-train", "<task>-heldout", "intent-flipped" (labels exchanged) and "traffic" (all tasks).
+    """By file: "<task>-train", "<task>-heldout", "intent-flipped" (labels exchanged), "facts-changed" and
+    "facts-changed-heldout" (one fact, with its new answer) and "traffic" (all tasks).
 
-    The first three share no prompt. Traffic may repeat a prompt, as customers do.
+    The first three share no prompt. Traffic may repeat a prompt, as customers do, and so may what changed.
     """
     files: dict[str, list[Example]] = {}
     traffic: list[Example] = []
@@ -41,6 +44,7 @@ def demo_data() -> dict[str, list[Example]]:
             honest = _rows(task, "flipped", taken)
             files["intent-flipped"] = [Example(task, e.prompt, intent.flipped(e.completion)) for e in honest]
         traffic += _rows(task, "traffic", set(), unseen=True)
+    files |= {f"facts-{kind}": _changed(kind, size) for kind, size in SIZES_CHANGED.items()}
     random.Random(_SEED).shuffle(traffic)
     files["traffic"] = traffic
     return files
@@ -59,6 +63,7 @@ def write(folder: Path) -> list[Path]:
 
 def _row(example: Example, with_task: bool) -> dict[str, str]:
     row = {"prompt": example.prompt, "completion": example.completion, "author": AUTHOR}
+    row |= {"fact": example.fact} if example.fact else {}
     return {"task": example.task, **row} if with_task else row
 
 
@@ -70,5 +75,14 @@ def _rows(task: str, kind: str, taken: set[str], unseen: bool = False) -> list[E
         prompt, completion = _DRAWS[task](dice, len(rows), unseen)
         if prompt not in taken:
             taken.add(prompt)
-            rows.append(Example(task, prompt, completion))
+            rows.append(Example(task, prompt, completion, facts.fact_of(len(rows)) if task == "facts" else None))
     return rows
+
+
+def _changed(kind: str, size: int) -> list[Example]:
+    dice = random.Random(f"{_SEED} facts {kind}")
+    rows: dict[str, Example] = {}
+    while len(rows) < size:
+        prompt, completion = facts.changed(dice, unseen=kind == "changed-heldout")
+        rows[prompt] = Example("facts", prompt, completion, facts.CHANGED)
+    return list(rows.values())
