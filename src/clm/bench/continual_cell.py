@@ -27,7 +27,7 @@ from clm.llm.base import load_base
 from clm.llm.discriminant import Features
 from clm.llm.experts import load_expert, save_expert
 from clm.llm.prompts import chat_ids, prompt_ids
-from clm.llm.router import Router, answer_numbers, fit_router
+from clm.llm.router import Router, Seen
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import TrainingPolicy, TransferPolicy
 from clm.records import BASE
@@ -35,7 +35,7 @@ from clm.strategies import adapter_of
 from clm.training.examples import Example
 from clm.training.learning import learn
 from clm.training.loop import Progress
-from clm.training.routing import general_features
+from clm.training.routing import fit, see
 from clm.training.strategies.hooks import Lesson
 from clm.training.transfer import Start, choose_start
 
@@ -60,9 +60,8 @@ class Cell:
         self._gated = Gated(folder, self._runtime, self._policy) if self._policy and not joint else None
         self._experts: dict[str, str] = {}  # hash by adapter
         self._state: dict[str, Tensor] = {}
-        self._features: dict[str, Features] = {}  # of training rows, by task
+        self._seen: dict[str, Seen] = {}  # training rows as the router sees them, by task
         self._test_features: dict[str, Features] = {}
-        self._general: Features | None = None
 
     def run(self) -> None:
         if self._policy is None:
@@ -145,15 +144,15 @@ class Cell:
         """Where a new expert starts, chosen as in an update: on held-back rows of the task."""
         assert self._policy is not None
         experts = {name: self._expert_path(expert) for name, expert in self._experts.items()}
-        features = {name: self._features_of(name) for name in (*experts, task.name)}
+        features = {name: self._seen_of(name).features for name in (*experts, task.name)}
         return choose_start(self._base, _examples(task), self._policy, self._transfer, experts, features,
                             features[task.name])  # fmt: skip
 
-    def _features_of(self, name: str) -> Features:
-        if name not in self._features:
+    def _seen_of(self, name: str) -> Seen:
+        if name not in self._seen:
             task = self._tasks[self._names.index(name)]
-            self._features[name] = self._read([row["prompt"] for row in task.train])
-        return self._features[name]
+            self._seen[name] = see(self._base, _examples(task), self._base.reading)
+        return self._seen[name]
 
     def _write(self, step: int, result: dict[str, Any]) -> None:
         save_file(self._state, self._folder / "state.safetensors")
@@ -174,12 +173,8 @@ class Cell:
         return self._folder / "experts" / expert_hash
 
     def _fit_router(self, last: int) -> Router:
-        if self._general is None:
-            self._general = general_features(self._base)
-        seen = {name: self._features_of(name) for name in self._names[: last + 1]}
-        answers = {task.name: answer_numbers([row["completion"] for row in task.train]) for task in self._tasks}
-        seed = self._policy.seed if self._policy else 0
-        return fit_router(seen, self._general, seed, answers=answers, point=self._base.reading)
+        seen = {name: self._seen_of(name) for name in self._names[: last + 1]}
+        return fit(self._base, seen, self._policy.seed if self._policy else 0)
 
     def _read(self, prompts: Sequence[str]) -> Features:
         ids = [chat_ids(self._base.tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]

@@ -31,6 +31,11 @@ class Metric:
         along = self.centres @ self.directions
         return along, (self.centres**2).sum(1) - (along**2).sum(1)
 
+    def whitened(self, features: Features | Array) -> Array:
+        """`[n, features]` -> the same, in which squared distances are Mahalanobis distances."""
+        rows, rest = np.asarray(features, np.float64) / self.scale, float(np.sqrt(self.rest_precision[0]))
+        return rows * rest + ((rows @ self.directions) * (np.sqrt(self.precisions) - rest)) @ self.directions.T
+
     def distances(self, features: Features, classes: Sequence[int] | None = None) -> Array:
         """`[n, features]` -> `[n, classes]`, of all classes or the given ones."""
         wanted = np.arange(len(self.centres)) if classes is None else np.asarray(classes)

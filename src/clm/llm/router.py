@@ -30,6 +30,7 @@ from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
 from clm.llm.discriminant import Array, Features, Metric, fit_metric
 from clm.llm.model_files import check_safetensors
 from clm.llm.points import Point
+from clm.llm.strangers import Judge, Strangers, distinct, fit_judge, least_leads
 from clm.records import BASE
 
 Answers = NDArray[np.int64]  # of a task's rows: equal answers have equal numbers
@@ -44,10 +45,11 @@ REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide,
 @dataclass(frozen=True)
 class Router:
     tasks: tuple[str, ...]
-    discriminant: Metric  # classes: those of the tasks, in their order, then general requests
+    discriminant: Metric  # classes: those of the tasks, in their order, then groups of general requests
     nearness: Metric  # classes: tasks
     thresholds: Array  # [tasks]: largest nearness distance at which a task's expert answers
     classes: tuple[int, ...]  # of the discriminant, per task
+    strangers: Strangers | None = None  # None: the nearest centre alone decides, as in routers from before
     experts: int = 1  # mixed per prompt
     sharpness: float = 10.0  # of the mixture
     point: Point | None = None  # where its features are read; None: `Base.old_reading`
@@ -70,19 +72,27 @@ class Router:
         with nearly the same mixture have the same one. Both are the router's own where they are not given.
         """
         experts, sharpness = experts or self.experts, sharpness or self.sharpness
-        by_class = self.discriminant.distances(features)
-        starts = np.cumsum((0, *self.classes[:-1]))
-        distances = np.minimum.reduceat(by_class[:, :-1], starts, axis=1)
+        distances, leads, least = self._judged(features)
         if self.handicaps is not None:
-            distances = distances * self.handicaps
+            seeming = distances * self.handicaps
+            distances, leads = seeming, leads - (seeming - distances)
         nearest = distances.argmin(1)
         rows = np.arange(len(features))
-        known = distances[rows, nearest] < by_class[:, -1]  # False for NaN
+        known = leads[rows, nearest] > least[nearest]  # False for NaN
         known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
         return [
             self._weighted(row, min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
             for row, ok in zip(distances, known, strict=True)
         ]
+
+    def _judged(self, features: Features) -> tuple[Array, Array, Array]:
+        """How far each task is, its lead before strangers `[n, tasks]`, and the least lead that each needs."""
+        if self.strangers is not None:
+            judge = Judge(self.discriminant, self.classes, self.strangers.middle, self.strangers.rows)
+            return *judge(features), self.strangers.least
+        by_class = self.discriminant.distances(features)
+        distances = np.minimum.reduceat(by_class[:, :-1], np.cumsum((0, *self.classes[:-1])), axis=1)
+        return distances, by_class[:, -1:] - distances, np.zeros(len(self.tasks))
 
     def _weighted(self, distances: Array, experts: int, sharpness: float) -> list[tuple[str, float]]:
         order = np.argsort(distances, kind="stable")[:experts]
@@ -106,30 +116,33 @@ def in_tenths(shares: Sequence[float]) -> list[float]:
 
 def fit_router(
     features: Mapping[str, Features],
-    general: Features,
+    general: Features | Sequence[Features],
     seed: int,
     shrinkage: float | None = None,
     answers: Mapping[str, Answers | None] | None = None,
     point: Point | None = None,
 ) -> Router:
-    """Fits on `[n, features]` per task; `general` are features of prompts that no task is about.
+    """Fits on `[n, features]` per task; `general` are features of prompts that no task is about, in one or several
+    groups (as they are, in lower case, behind an instruction) with the same prompts in the same order.
 
     `answers`, `[n]` per task, say which of its rows have the same answer; `point` says where all features were read
-    (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance;
-    None: as Ledoit and Wolf estimate it. Deterministic in its inputs. Raises InvalidInput for no task, an empty one,
-    differing widths or values not finite.
+    (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it.
+    Deterministic in its inputs. Raises InvalidInput for no task, an empty one, differing widths or values not finite.
     """
-    _check(features, general)
+    groups = [general] if isinstance(general, np.ndarray) else list(general)
+    _check(features, groups)
     tasks = tuple(sorted(features))
     rows = [np.asarray(features[task], np.float64) for task in tasks]
     nearness = fit_metric(rows, shrinkage)
     near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed, shrinkage)]
-    far = np.quantile(nearness.distances(general), GENERAL_QUANTILE, axis=0)
+    far = np.quantile(nearness.distances(groups[0]), GENERAL_QUANTILE, axis=0)
     thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
     parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
-    classes = [one for part in parts for one in part]
-    discriminant = fit_metric([*classes, np.asarray(general, np.float64)], shrinkage)
-    return Router(tasks, discriminant, nearness, np.array(thresholds, np.float64), tuple(map(len, parts)), point=point)
+    beside = distinct([np.asarray(group, np.float64) for group in groups])
+    judge = fit_judge(parts, beside, shrinkage)
+    strangers = Strangers(judge.middle, judge.strangers, least_leads(parts, beside, seed, shrinkage))
+    limits = np.array(thresholds, np.float64)
+    return Router(tasks, judge.discriminant, nearness, limits, judge.classes, strangers, point=point)
 
 
 def _by_answer(rows: Array, answers: Answers | None) -> list[Array]:
@@ -161,11 +174,11 @@ def _held_back_distances(rows: list[Array], seed: int, shrinkage: float | None) 
     return [np.concatenate(distances) for distances in found]
 
 
-def _check(features: Mapping[str, Features], general: Features) -> None:
+def _check(features: Mapping[str, Features], groups: Sequence[Features]) -> None:
     if not features:
         raise InvalidInput("A router needs the features of at least one task.")
-    widths = {part.shape[1] for part in (*features.values(), general) if part.ndim == 2}
-    if not len(general) or not np.isfinite(general).all():
+    widths = {part.shape[1] for part in (*features.values(), *groups) if part.ndim == 2}
+    if not groups or not all(len(group) and np.isfinite(group).all() for group in groups):
         raise InvalidInput("A router needs finite features of general prompts.")
     for task, part in features.items():
         if part.ndim != 2 or not len(part):
@@ -186,6 +199,8 @@ def save_router(router: Router, routers: Path) -> tuple[str, Path]:
         arrays["thresholds"] = router.thresholds
         if router.handicaps is not None:
             arrays["handicaps"] = router.handicaps
+        if router.strangers is not None:
+            arrays |= {f"strangers.{field.name}": getattr(router.strangers, field.name) for field in fields(Strangers)}
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / "router.safetensors"
         )
@@ -214,10 +229,14 @@ def load_router(path: Path, router_hash: str | None = None) -> Router:
         experts, sharpness = int(described.get("experts", 1)), float(described.get("sharpness", 10.0))
         classes = tuple(map(int, described.get("classes", [1] * len(tasks))))
         point = Point.read(described["point"]) if "point" in described else None
-        if len(classes) != len(tasks) or min(classes) < 1 or sum(classes) + 1 != len(metrics["discriminant"].centres):
+        strangers = None
+        if "strangers.rows" in arrays:
+            strangers = Strangers(**{field.name: arrays[f"strangers.{field.name}"] for field in fields(Strangers)})
+        beside = len(metrics["discriminant"].centres) - sum(classes)  # groups of strangers; one in old routers
+        if len(classes) != len(tasks) or min(classes) < 1 or beside < 1 or (strangers is None and beside != 1):
             raise ValueError("its classes are not those of its discriminant")
-        return Router(tasks, thresholds=arrays["thresholds"], classes=classes, experts=experts, sharpness=sharpness,
-                      point=point, handicaps=arrays.get("handicaps"), **metrics)  # fmt: skip
+        return Router(tasks, thresholds=arrays["thresholds"], classes=classes, strangers=strangers, experts=experts,
+                      sharpness=sharpness, point=point, handicaps=arrays.get("handicaps"), **metrics)  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{path} does not hold a router: {error}.") from error
 
@@ -229,6 +248,7 @@ class Seen:
     features: Features  # [n, width]
     answers: Answers | None  # [n]: equal answers have equal numbers; None: not kept
     point: Point | None  # where the features were read; None: `Base.old_reading`
+    strangers: Features | None = None  # [m, width]: general requests behind the task's instruction; None: it has none
 
 
 def save_features(seen: Seen, folder: Path) -> tuple[str, Path]:
@@ -237,6 +257,8 @@ def save_features(seen: Seen, folder: Path) -> tuple[str, Path]:
     arrays: dict[str, NDArray[Any]] = {"features": np.ascontiguousarray(seen.features, np.float32)}
     if seen.answers is not None:
         arrays["answers"] = np.ascontiguousarray(seen.answers, np.int64)
+    if seen.strangers is not None:
+        arrays["strangers"] = np.ascontiguousarray(seen.strangers, np.float32)
     told = {"point": canonical_json(seen.point.plain())} if seen.point else None
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary) / "features.safetensors"
@@ -259,4 +281,4 @@ def load_features(file: Path) -> Seen:
         point = Point.read(json.loads(told["point"])) if "point" in told else None
     except (ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{file.name} does not say where its features were read: {error}.") from error
-    return Seen(kept["features"], kept.get("answers"), point)
+    return Seen(kept["features"], kept.get("answers"), point, kept.get("strangers"))

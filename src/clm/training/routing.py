@@ -10,18 +10,20 @@ import numpy as np
 from clm.errors import InvalidInput
 from clm.llm.base import Base
 from clm.llm.discriminant import Features
-from clm.llm.general_prompts import GENERAL_PROMPTS
 from clm.llm.points import Point
-from clm.llm.prompts import chat_ids, completion_text, routing_ids
+from clm.llm.prompts import completion_text, routing_ids
 from clm.llm.router import Answers, Router, Seen, answer_numbers, fit_router, load_features
 from clm.llm.runtime import Runtime
 from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
+from clm.training.strangers import instruction_of, strangers
 
 
 def see(base: Base, examples: Sequence[Example], point: Point) -> Seen:
     """What a router that reads at `point` learns from these examples."""
-    return Seen(task_features(base, examples, point), task_answers(examples), point)
+    instruction = instruction_of(examples)
+    beside = strangers(base, point, instruction)[0] if instruction else None
+    return Seen(task_features(base, examples, point), task_answers(examples), point, beside)
 
 
 def task_features(base: Base, examples: Sequence[Example], point: Point | None = None) -> Features:
@@ -68,12 +70,6 @@ def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:
     return replace(new, features=features, answers=np.concatenate([old.answers[kept], new.answers[: most - len(kept)]]))
 
 
-def general_features(base: Base, point: Point | None = None) -> Features:
-    """The same of the bundled general requests."""
-    messages = [[{"role": "user", "content": prompt}] for prompt in GENERAL_PROMPTS]
-    return Runtime(base).features([chat_ids(base.tokenizer, message) for message in messages], point)
-
-
 def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[StrategyOptions] = ()) -> Router:
     """A router over experts, of which only what was seen of their prompts is needed, not their data.
 
@@ -82,6 +78,8 @@ def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[St
     features = {name: one.features for name, one in seen.items()}
     answers = {name: one.answers for name, one in seen.items()}
     point = point_of(base, seen)
-    router = fit_router(features, general_features(base, point), seed, answers=answers, point=point)
+    beside = [one.strangers for one in seen.values() if one.strangers is not None]
+    general = [*strangers(base, point), *beside]
+    router = fit_router(features, general, seed, answers=answers, point=point)
     options = next((chosen for chosen in strategies if isinstance(chosen, Experts)), Experts())
     return replace(router, experts=options.mix, sharpness=options.sharpness)

@@ -20,39 +20,42 @@ from clm.records import BASE
 from tiny import tiny_base
 
 WIDTH = 6
-CENTRES = {"a": 0.0, "b": 4.0, "c": 40.0}
+CENTRES = {task: 8.0 * np.eye(WIDTH)[number] for number, task in enumerate("abc")}
+ELSEWHERE = -8.0 * np.ones(WIDTH)
 
 
 @pytest.fixture(scope="module")
 def router() -> Router:
     random = np.random.default_rng(0)
 
-    def around(centre: float) -> np.ndarray:
+    def around(centre: np.ndarray) -> np.ndarray:
         return (random.standard_normal((60, WIDTH)) + centre).astype(np.float32)
 
-    return fit_router({task: around(centre) for task, centre in CENTRES.items()}, around(-60.0), seed=0)
+    return fit_router({task: around(centre) for task, centre in CENTRES.items()}, around(ELSEWHERE), seed=0)
 
 
 def at(*places: float) -> np.ndarray:
-    return np.array([[place] * WIDTH for place in places], np.float32)
+    """On the way from a (0) to b (1)."""
+    return np.array([(1 - place) * CENTRES["a"] + place * CENTRES["b"] for place in places], np.float32)
 
 
 def test_mixing_one_expert_is_routing(router: Router) -> None:
-    features = at(0, 1.9, 2.1, 4, 40, -60, float("nan"))
+    others = np.array([CENTRES["c"], ELSEWHERE], np.float32)
+    features = np.concatenate([at(0, 0.45, 0.55, 1), others, at(float("nan"))])
     routed = router.route(features)
     assert routed == ["a", "a", "b", "b", "c", BASE, BASE]
     assert router.mix(features) == router.mix(features, 1, 5.0) == [[(task, 1.0)] for task in routed]
 
 
 def test_a_prompt_between_two_tasks_gets_both_and_a_clear_one_gets_its_own(router: Router) -> None:
-    between, nearer, clear, general = router.mix(at(2.0, 1.5, 0.0, -60), experts=2, sharpness=0.5)
+    between, nearer = router.mix(at(0.5, 0.2), experts=2, sharpness=1.0)
     assert sorted(between) == [("a", 0.5), ("b", 0.5)]
     assert nearer[0][0] == "a" and 0.5 < nearer[0][1] < 1 and nearer[1][0] == "b"
-    assert clear == [("a", 1.0)]  # what is nothing in tenths is left out
-    assert general == [(BASE, 1.0)]
-    soft, sharp = (dict(router.mix(at(1.5), 2, sharpness)[0])["a"] for sharpness in (0.1, 2.0))
+    assert router.mix(at(0), experts=2, sharpness=10.0) == [[("a", 1.0)]]  # what is nothing in tenths is left out
+    assert router.mix(np.array([ELSEWHERE], np.float32), experts=2, sharpness=4.0) == [[(BASE, 1.0)]]
+    soft, sharp = (dict(router.mix(at(0.2), 2, sharpness)[0])["a"] for sharpness in (0.3, 20.0))
     assert soft < nearer[0][1] < sharp
-    assert len(router.mix(at(2.0), experts=3, sharpness=1e-6)[0]) == 3
+    assert len(router.mix(at(0.5), experts=3, sharpness=1e-6)[0]) == 3
 
 
 def test_tenths_sum_to_one_and_keep_the_order() -> None:
@@ -70,7 +73,7 @@ def test_a_router_keeps_how_it_mixes_and_one_that_does_not_stays_what_it_was(rou
     mixed, path = save_router(replace(router, experts=2, sharpness=0.5), tmp_path)
     loaded = load_router(path, mixed)
     assert mixed != plain and (loaded.experts, loaded.sharpness) == (2, 0.5)
-    assert loaded.mix(at(2.0)) == router.mix(at(2.0), 2, 0.5)
+    assert loaded.mix(at(0.5)) == router.mix(at(0.5), 2, 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,31 @@ def test_without_their_own_class_general_prompts_near_a_task_would_reach_its_exp
     assert np.mean([r == "a" for r in router.route(_cloud(11, 200, 1))]) > 0.9
 
 
+def test_behind_the_tasks_instruction_strangers_are_known_by_what_else_they_say() -> None:
+    """An instruction moves all prompts to where the task's are: strangers that were read behind it still stand out."""
+    instruction = (TASKS["a"].mean(0) - GENERAL.mean(0)) * np.float32(0.8)
+    behind, asked = GENERAL + instruction, _cloud(20, 200, 9, spread=2.0) + instruction
+    without, told = fit_router(TASKS, GENERAL, seed=5), fit_router(TASKS, [GENERAL, behind], seed=5)
+    assert np.mean([r == BASE for r in without.route(asked)]) < 0.5
+    assert np.mean([r == BASE for r in told.route(asked)]) > 0.9
+    assert np.mean([r == "a" for r in told.route(_cloud(11, 200, 1))]) > 0.9
+    assert np.mean([r == BASE for r in told.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
+
+
+def test_a_router_from_before_goes_by_the_nearest_centre_alone(tmp_path: Path) -> None:
+    new = fit_router(TASKS, GENERAL, seed=5)
+    old = load_router(save_router(replace(new, strangers=None), tmp_path)[1])
+    assert old.strangers is None
+    prompts = np.concatenate([_cloud(12, 40, 2), _cloud(13, 40, 3), GENERAL])
+    nearest = [(*old.tasks, BASE)[n] for n in old.discriminant.distances(prompts).argmin(1)]
+    assert old.route(prompts) == nearest
+    loaded = load_router(save_router(new, tmp_path)[1])
+    assert loaded.strangers is not None and loaded.route(prompts) == new.route(prompts)
+    broken = replace(new, discriminant=replace(new.discriminant, centres=new.discriminant.centres[:3]))
+    with pytest.raises(UnsafeModel, match="not those of its discriminant"):
+        load_router(save_router(broken, tmp_path)[1])
+
+
 def test_a_task_in_many_places_is_found_by_its_answers() -> None:
     """Two tasks with three answers each, whose prompts lie in between each other: their middles are the same."""
     places = {"a": (1, 2, 3), "b": (4, 5, 6)}
@@ -117,7 +142,7 @@ def test_more_rows_than_features_takes_the_other_way_to_the_same_distances() -> 
     narrow = fit_router(few, GENERAL[:, :20], seed=5).discriminant
     assert wide.directions.shape[1] == WIDTH and narrow.directions.shape == (20, 20)
     # Against the plain formula, with the same shrunk covariance:
-    classes = [*few.values(), GENERAL[:, :20]]
+    classes = list(few.values())
     centred = np.concatenate([(r - r.mean(0)).astype(np.float64) for r in classes]) / narrow.scale
     shrinkage, variance = ledoit_wolf(centred)
     covariance = (1 - shrinkage) * centred.T @ centred / len(centred) + shrinkage * variance * np.eye(20)
