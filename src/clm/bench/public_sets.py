@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from clm.bench.reading import read_csv, read_json, read_json_lines, shorten
+from clm.errors import NotFound
 
 Row = dict[str, str]  # prompt, completion
 MAX_CHARACTERS = 400
+OUT_OF_SCOPE = 300  # prompts of a split, at most
 BANKING_GROUP = 11  # intents of one step: 7 * 11 = 77
 
 
@@ -150,6 +152,16 @@ def _clinc150(data: Path) -> dict[str, Pool]:
         domain: Pool(rows("train", set(intents)), rows("test", set(intents)), tuple(map(_label, intents)))
         for domain, intents in domains.items()
     }
+
+
+def out_of_scope(data: Path) -> dict[str, list[str]]:
+    """CLINC150's prompts that are of none of its intents, by split: `dev`, `test`. None where the data is not there."""
+    try:
+        splits = read_json(data / "clinc150" / "data_full.json")
+    except NotFound:
+        return {}
+    return {name: [shorten(text, MAX_CHARACTERS) for text, _ in splits[split][:OUT_OF_SCOPE]]
+            for name, split in (("dev", "oos_val"), ("test", "oos_test"))}  # fmt: skip
 
 
 def _banking77(data: Path) -> dict[str, Pool]:

@@ -107,6 +107,9 @@ def test_the_routers_variants_are_chosen_on_one_split_and_reported_on_another(da
     assert kinds == {"as built in", "classes", "states", "two layers", "shrinkage", "rows"}
     assert made["built_in"]["layers"] == [1]
     assert all(0 <= each["misrouted_test"] <= 1 for each in made["variants"])
+    for figures in made["baselines"].values():
+        assert 0 <= figures["right_test"] <= figures["right_told_task"] <= 1
+    assert set(made["baselines"]) == {"router alone", "kernel discriminant"}
     with pytest.raises(InvalidInput, match="names layer 9; this base has 4"):
         router.run(RouterOptions(data=data, sequence=("paint",), train=4, dev=2, test=2, layers=(9,), base="tiny"),
                    Progress())  # fmt: skip
