@@ -63,5 +63,5 @@ def _kernel(own: Array, other: Array, known: NDArray[np.int64]) -> Array:
     """
     kernel = np.exp(SHARPNESS * (own @ own.T - 1))
     kernel[np.diag_indices_from(kernel)] += REGULARISATION
-    weights = np.linalg.solve(kernel, np.eye(known.max() + 1)[known])
+    weights: Array = np.asarray(np.linalg.solve(kernel, np.eye(int(known.max()) + 1)[known]), np.float64)
     return np.exp(SHARPNESS * (other @ own.T - 1)) @ weights

@@ -25,7 +25,7 @@ REACH = 0.9  # the least lead between near (0) and far (1): wide, for users word
 
 @dataclass(frozen=True)
 class Strangers:
-    middle: Array  # [features], whitened: between all classes
+    middle: Array  # [features], whitened: between the classes
     rows: NDArray[np.float32]  # [strangers, features]: whitened directions from the middle, of length 1
     least: Array  # [tasks]: smallest lead at which a task's expert answers
 
@@ -48,8 +48,10 @@ class Judge:
         turned = 1 - along @ _directions(self.discriminant, self.middle, centres).T  # half the squared distance
         nearest = np.minimum.reduceat(distances[:, :own], starts, axis=1)
         turned = np.minimum.reduceat(turned, starts, axis=1)
-        beside = distances[:, own:].min(1) + 1 - _familiarity(along, self.strangers)
-        return 2 * turned, beside[:, None] - nearest - turned
+        beside = distances[:, own:].min(1)[:, None]
+        # By shares of the distance, for what is far from everything differs by large amounts in any direction.
+        ahead = 2 * (beside - nearest) / np.maximum(beside + nearest, 1e-12)
+        return 2 * turned, ahead + (1 - turned) - _familiarity(along, self.strangers)[:, None]
 
 
 def fit_judge(tasks: Sequence[Sequence[Array]], strangers: Sequence[Array], shrinkage: float | None) -> Judge:
@@ -58,7 +60,9 @@ def fit_judge(tasks: Sequence[Sequence[Array]], strangers: Sequence[Array], shri
     metric = fit_metric([one for classes in tasks for one in classes], shrinkage)
     beside = np.stack([group.mean(0) / metric.scale for group in strangers])
     metric = replace(metric, centres=np.concatenate([metric.centres, beside]))
-    middle = metric.whitened(metric.centres * metric.scale).mean(0)
+    centres = metric.whitened(metric.centres * metric.scale)
+    count = len(metric.centres) - len(strangers)
+    middle = (centres[:count] if count > 1 else centres).mean(0)
     rows = np.concatenate([_directions(metric, middle, group) for group in strangers]).astype(np.float32)
     return Judge(metric, tuple(map(len, tasks)), middle, rows)
 

@@ -48,7 +48,7 @@ def test_mixing_one_expert_is_routing(router: Router) -> None:
 
 
 def test_a_prompt_between_two_tasks_gets_both_and_a_clear_one_gets_its_own(router: Router) -> None:
-    between, nearer = router.mix(at(0.5, 0.2), experts=2, sharpness=1.0)
+    (between,), (nearer,) = (router.mix(at(place), 2, sharpness) for place, sharpness in ((0.5, 0.3), (0.2, 1.0)))
     assert sorted(between) == [("a", 0.5), ("b", 0.5)]
     assert nearer[0][0] == "a" and 0.5 < nearer[0][1] < 1 and nearer[1][0] == "b"
     assert router.mix(at(0), experts=2, sharpness=10.0) == [[("a", 1.0)]]  # what is nothing in tenths is left out
