@@ -1585,7 +1585,7 @@ export interface components {
             most_parts: number;
             /**
              * Trial Epochs
-             * @description passes over the rows in each of both trials
+             * @description passes over the rows of a refresh's trial; growing gets as many steps
              * @default 2
              */
             trial_epochs: number;
@@ -2556,6 +2556,12 @@ export interface components {
         };
         /** UpdateIn */
         UpdateIn: {
+            /**
+             * Kind
+             * @default learn
+             * @enum {string}
+             */
+            kind: "learn" | "consolidate";
             /** Model */
             model: string;
             /** Rollout */
@@ -2586,7 +2592,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "learn" | "remove";
+            kind: "learn" | "consolidate" | "remove";
             /** Model */
             model: string;
             /** Outcome */

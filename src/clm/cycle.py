@@ -41,7 +41,8 @@ def update_cycle(do: Stages, update_id: str) -> str:
     # Choose what to learn from: the task's new rows and a replayed share of its old ones, never a held-out row.
     mixture = do.mixture(update_id, snapshot)
 
-    # Train one expert for the task above the frozen trunk, and fit the router again. Other experts stay as they are.
+    # Train one expert of the task above the frozen trunk, a new one or one that it has, and fit the router again. All
+    # others stay as they are.
     trained = do.train(update_id, mixture)
 
     # Let candidate and champion answer every task's suite, routed as in production. Known answers are reused.

@@ -133,7 +133,9 @@ class PartsPolicy(Policy):
         float, Field(ge=0, le=1, description="share of new rows with new answers or places from which growing is tried")
     ] = 0.5
     held_back: Annotated[float, Field(gt=0, le=0.5, description="share of new and of old rows that decides")] = 0.2
-    trial_epochs: Annotated[int, Field(ge=1, le=100, description="passes over the rows in each of both trials")] = 2
+    trial_epochs: Annotated[
+        int, Field(ge=1, le=100, description="passes over the rows of a refresh's trial; growing gets as many steps")
+    ] = 2
     consolidate: Annotated[bool, Field(description="make one expert of too many or confused parts, unasked")] = True
     confused: Annotated[
         float, Field(gt=0, le=1, description="share of held-out prompts that reach a part not taught their answer")

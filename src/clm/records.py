@@ -132,6 +132,7 @@ class Mixture:
     memory_policy: str | None = None
     memory_rows: int | None = None  # of this task that may be replayed; None: no memory yet, so all old rows may
     memory_budget: float = 1.0  # share of the memory policy's budget for the memory after this update
+    changed: tuple[str, ...] = ()  # new rows whose key had another answer before
     left_out: tuple[str, ...] = ()  # rows that the task's training has not seen: held, dropped or unfit
     dropped: tuple[str, ...] = ()  # of these: taken out by a person
     superseded: int = 0  # rows of the task that no longer hold, because a newer row says otherwise
@@ -200,6 +201,7 @@ class Trained:
     notes: Json = field(default_factory=dict[str, Any])  # what they chose: rows by origin, frozen layers …
     transfer: Json | None = None  # a new task's start and why, see clm.training.transfer; None: its own expert
     part: str = ""  # the name of the expert that was trained; empty: the task's
+    choice: Json | None = None  # why that part, see clm.training.parts; None: the task had no expert, or no choice
 
 
 @dataclass(frozen=True)

@@ -22,16 +22,21 @@ def start(
     model: Model = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 2: the gate said no.")] = False,
     rollout: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
+    kind: Annotated[str, typer.Option(help="learn, or consolidate: make one expert of the task's parts.")] = "learn",
     output: Output = Format.table,
 ) -> None:
-    """Update the model with a task's new data."""
+    """Update the model with a task's new data, or make one expert of a task's parts."""
     from clm.errors import unknown_name
     from clm.orchestration import service
 
     if rollout not in (None, "canary", "blue-green"):
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
+    if kind not in ("learn", "consolidate"):
+        raise unknown_name("kind of update", kind, ["learn", "consolidate"])
     with here.database.transaction() as session:
-        update = service.create_update(session, here.caller, model=here.model(model), task=task, rollout_kind=rollout)
+        update = service.create_update(
+            session, here.caller, model=here.model(model), task=task, rollout_kind=rollout, kind=kind
+        )
     carry_on(update, wait=wait, output=output)
 
 
@@ -137,6 +142,8 @@ def show(update_id: str, output: Output = Format.table) -> None:
         show_rows(fields["verdict"]["tasks"], output, columns, "The gate saw no task.")
         typer.echo(fields["verdict"]["reason"])
     details = {stage["name"]: stage["detail"] or {} for stage in fields["stages"]}
+    if choice := details["train"].get("choice"):
+        typer.echo(choice["reason"])
     if stopped := details["train"].get("stopped"):
         typer.echo(f"The training ended because {stopped}.")
     for number, one in enumerate(tries):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from clm.jobs.job import Job, Stored, Written
-from clm.policies import TrainingPolicy, TransferPolicy
+from clm.policies import PartsPolicy, TrainingPolicy, TransferPolicy
 from clm.records import Json
 
 
@@ -22,6 +22,9 @@ class TrainingResult(Written):
     described: Path | None  # Parquet: what the memory policy goes by, of each row; see clm.training.rows
     state: str | None  # hash of what the strategies remember
     transfer: Json | None  # where a task without an expert started, see clm.training.transfer
+    part: str  # the name of the expert that was trained
+    merged: tuple[str, ...]  # experts that it replaces
+    choice: Json | None  # how a task that has an expert went on, see clm.training.parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,10 @@ class TrainingJob(Job[TrainingResult]):
     other_features: dict[str, Path] = field(default_factory=dict[str, Path])  # their router features
     own_features: Path | None = None  # the task's router features so far
     transfer: TransferPolicy | None = None  # where the task may start that has no expert; None: fresh
+    parts: PartsPolicy | None = None  # None: the task's expert is trained, whatever there is of it
+    part_states: dict[str, Path] = field(default_factory=dict[str, Path])  # what strategies remember of further parts
+    changed: tuple[str, ...] = ()  # new rows whose key had another answer before
+    consolidate: bool = False  # make one expert of the task's parts
     memory_needs: Literal["losses", "features"] | None = None  # what the memory policy goes by
 
 

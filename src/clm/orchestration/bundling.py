@@ -7,6 +7,7 @@ from typing import Any
 
 from clm import __version__
 from clm.catalog.tables import Model
+from clm.orchestration.confusion import confused
 from clm.policies import ModelPolicy
 from clm.records import Json, Judged, Memory, Mixture, Snapshot, Trained, task_of
 from clm.registry.bundle import BundlePaths, BundleSpec, newest_lineage, read_lineage
@@ -18,13 +19,15 @@ def describe(
     candidate: Judged,
     policy: ModelPolicy,
     champion: BundlePaths,
+    paths: Paths,
 ) -> Json:
     """The release's lineage: what it learnt from, how, what proved it, and what had to be repaired first."""
     scores = candidate.evaluations["candidate"].scores.items()
     trained = candidate.trained
+    features = _features(paths, champion, trained)
     return {
         "task": trained.task,
-        "kind": "learn" if trained.task in trained.composition.tasks else "remove",
+        "kind": _kind(trained),
         "parent": champion.release_id,
         "snapshot": asdict(snapshot),
         "mixture": _numbers(candidate.mixture),
@@ -34,8 +37,10 @@ def describe(
             "tokens": trained.tokens,
             "final_loss": trained.final_loss,
             "transfer": trained.transfer,
+            **({"choice": trained.choice} if trained.choice else {}),
             "notes": trained.notes,
         },
+        **({"confused": found} if (found := confused(candidate.evaluations["candidate"], features)) else {}),
         "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
         "gate": asdict(candidate.verdict),
         **({"repair": [asdict(one) for one in candidate.tries]} if candidate.tries else {}),
@@ -79,12 +84,7 @@ def bundle_spec(
             name: paths.experts / kept[name] if kept[name] == trained.expert_hash else champion.experts[name][1]
             for name in kept
         },
-        features={
-            name: paths.features / f"{trained.features_hash}.safetensors"
-            if name == part
-            else champion.features[name][1]
-            for name in kept
-        },
+        features=_features(paths, champion, trained),
         router=paths.routers / router if router else None,
         generation=policy.generation.model_dump(mode="json"),
         lineage=lineage,
@@ -93,11 +93,26 @@ def bundle_spec(
     )
 
 
+def _features(paths: Paths, champion: BundlePaths, trained: Trained) -> dict[str, Path]:
+    """What the router of the candidate was fitted on, by expert."""
+    own = paths.features / f"{trained.features_hash}.safetensors"
+    part = trained.part or trained.task
+    return {name: own if name == part else champion.features[name][1] for name in trained.composition.experts}
+
+
 def _states(paths: Paths, champion: BundlePaths, trained: Trained) -> dict[str, Path]:
     if trained.state_hash is not None:
-        return {**champion.states, trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
+        kept = {name: state for name, state in champion.states.items() if name in trained.composition.experts
+                or task_of(name) != trained.task}  # fmt: skip
+        return {**kept, trained.adapter: paths.states / f"{trained.state_hash}.safetensors"}
     removed = trained.adapter if trained.task not in trained.composition.tasks else None
     return {adapter: state for adapter, state in champion.states.items() if task_of(adapter) != removed}
+
+
+def _kind(trained: Trained) -> str:
+    if trained.task not in trained.composition.tasks:
+        return "remove"
+    return "consolidate" if trained.choice and trained.choice["kind"] == "consolidate" else "learn"
 
 
 def _numbers(mixture: Mixture) -> Json:

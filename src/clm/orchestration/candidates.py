@@ -5,7 +5,6 @@ folder: a job that had ended returns what it made, one that was cut off goes on.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,17 +22,17 @@ from clm.jobs.training import TrainingJob
 from clm.llm.fitness import Fitness, fitness_of
 from clm.orchestration import jobs, replaying, service
 from clm.orchestration.bests import PREFIX, UNTOUCHED, bests_of, to_compare
+from clm.orchestration.compositions import composition_with, contestant
 from clm.orchestration.examining import no_suite, recall_of
 from clm.orchestration.fitting import Examiner, unfit_to_train
 from clm.orchestration.judging import judged, newest_known_slice, unless_nothing_learned
-from clm.orchestration.removal import check_removal, refit_job
+from clm.orchestration.removal import check_parts, check_removal, refit_job
 from clm.orchestration.repairs_left import kinds_of_tries
 from clm.policies import ModelPolicy
 from clm.records import (
     Composition,
     Evaluation,
     GateVerdict,
-    Json,
     Judged,
     Memory,
     Metric,
@@ -59,9 +58,15 @@ class Context:
     policy: ModelPolicy
     champion: bundles.BundlePaths  # the one that the snapshot stage saw
     folder: Path
-    removes: bool = False  # the update takes the task's expert out, and trains nothing
+    removes: bool = False  # the update takes the task's experts out, and trains nothing
+    consolidates: bool = False  # it makes one expert of the task's parts
     adapter: str = ""  # whose expert is trained: the task's own, its group's, or the one that all share
     mates: tuple[str, ...] = ()  # other experts' names in the champion that are this adapter too
+
+    @property
+    def has_parts(self) -> bool:
+        """True where a task may have several experts: each is its own then."""
+        return any(chosen.name == "experts" for chosen in self.policy.training.strategies)
 
     @property
     def start(self) -> str | None:
@@ -93,13 +98,15 @@ class Candidates:
             name for name in sorted(champion.experts)
             if name != task and adapter_of(chosen, name, groups.get(task_of(name))) == adapter
         )  # fmt: skip
-        removes = update.kind == "remove"
-        return Context(update_id, update.model, task, policy, champion, folder, removes, adapter, mates)
+        removes, consolidates = update.kind == "remove", update.kind == "consolidate"
+        return Context(update_id, update.model, task, policy, champion, folder, removes, consolidates, adapter, mates)
 
     def mix(self, at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixture:
         """The task's rows that its champion's expert did not see yet, and `replay_share` remembered ones for each."""
         if at.removes:
             return Mixture(at.task, "", 0, 0, 0, sha256_json([]), ())
+        if at.consolidates:
+            check_parts(at.champion.composition, at.task, at.has_parts)
         with self._database.read() as session:
             past = replaying.past_of(session, self._paths, at.model, at.champion.release_id)
             exam = catalog.get_task(session, at.model, at.task).exam
@@ -107,7 +114,7 @@ class Candidates:
             raise InvalidInput(no_suite(at.task))
         lineage = past.lineage.get(at.task)
         share, recall = replaying.recall(past, at.task, at.policy, replay_share, self._paths.memories)
-        recall = replace(recall, unfit=partial(unfit_to_train, self.fitness(at)))
+        recall = replace(recall, unfit=partial(unfit_to_train, self.fitness(at)), again=at.consolidates)
         mixture = self._store.build_mixture(
             snapshot,
             at.task,
@@ -140,11 +147,17 @@ class Candidates:
             other_features={name: path for name, (_, path) in champion.features.items() if name != task},
             own_features=champion.features[task][1] if task in champion.features else None,
             transfer=at.policy.transfer,
+            parts=at.policy.parts if at.has_parts else None,
+            part_states={name: state for name, state in champion.states.items() if task_of(name) == task},
+            changed=mixture.changed,
+            consolidate=at.consolidates,
             memory_needs=by_name(at.policy.memory.policy).needs,
         )
         made = jobs.run_job(self._settings, self._database, at.update_id, job, folder, at.folder)
         return Trained(
-            composition=composition_with(at, made.expert.hash, made.router.hash),
+            composition=composition_with(
+                champion.composition, made.expert.hash, made.router.hash, (made.part, *at.mates), made.merged
+            ),
             task=task,
             expert_hash=made.expert.hash,
             features_hash=made.features.hash,
@@ -153,10 +166,12 @@ class Candidates:
             seconds=made.seconds,
             final_loss=made.final_loss,
             described=str(made.described) if made.described else None,
-            adapter=at.adapter,
+            adapter=made.part if at.has_parts else at.adapter,
             state_hash=made.state,
             notes=made.notes,
             transfer=made.transfer,
+            part=made.part,
+            choice=made.choice,
         )
 
     def _without(self, at: Context, folder: Path) -> Trained:
@@ -264,7 +279,7 @@ class Candidates:
             is_try=is_try,
             legacy=self.known_slices(at),
             handed={task: Handed(*counts) for task, counts in trained.notes.get("handed", {}).items()},
-            require_gain=policy.require_gain,
+            require_gain=policy.require_gain and not at.consolidates,
             weights={t.name: t.weight for t in tasks},
             overall_margin=policy.overall_margin or policy.margin,
         )
@@ -272,27 +287,8 @@ class Candidates:
         trouble = evaluations["candidate"].judge_trouble
         if trouble and verdict.verdict != "pass":
             return replace(verdict, reason=f"{verdict.reason} {trouble}")
-        if at.removes or not policy.require_gain:
+        if at.removes or at.consolidates or not policy.require_gain:
             return verdict
         margin = next((t.margin for t in tasks if t.name == at.task), None) or policy.margin
-        is_new = at.task not in at.champion.experts
+        is_new = at.task not in at.champion.composition.tasks
         return unless_nothing_learned(verdict, at.task, evaluations, margin, is_new, trained)
-
-
-def composition_with(at: Context, expert_hash: str, router_hash: str | None) -> Composition:
-    """The champion's composition with another expert for the update's task, whose further parts stay."""
-    experts = {name: expert for name, (expert, _) in at.champion.experts.items()}
-    experts |= dict.fromkeys((at.task, *at.mates), expert_hash)
-    return Composition(at.champion.base_hash, dict(sorted(experts.items())), router_hash)
-
-
-def scores_of(evaluations: dict[str, Evaluation]) -> Json:
-    """Per composition, each task's score; for people and the record."""
-    return {name: {t: s.score for t, s in e.scores.items()} for name, e in evaluations.items()}
-
-
-def contestant(bundle: bundles.BundlePaths, tasks: Sequence[str] | None = None) -> Contestant:
-    """A release as the evaluation asks it; `tasks`: the suites that it answers, None for all."""
-    experts = {name: Stored(*expert) for name, expert in bundle.experts.items()}
-    router = Stored(*bundle.router) if bundle.router else None
-    return Contestant(experts, router, None if tasks is None else tuple(tasks))

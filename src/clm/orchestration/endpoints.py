@@ -28,7 +28,9 @@ def list_updates(
 @router.post("", status_code=201)
 def start_update(body: UpdateIn, database: DatabaseDep, caller: CallerDep) -> UpdateOut:
     with database.transaction() as session:
-        update = service.create_update(session, caller, model=body.model, task=body.task, rollout_kind=body.rollout)
+        update = service.create_update(
+            session, caller, model=body.model, task=body.task, rollout_kind=body.rollout, kind=body.kind
+        )
         session.flush()
         return update_out(session, update)
 

@@ -25,7 +25,7 @@ from clm.jobs.evaluation import Answered, Contestant, EvaluationJob
 from clm.jobs.job import Stored
 from clm.llm.fitness import fitness_of
 from clm.orchestration import jobs
-from clm.orchestration.candidates import contestant
+from clm.orchestration.compositions import contestant
 from clm.orchestration.fitting import Examiner
 from clm.orchestration.removal import check_removal, refit_job
 from clm.records import BASE, Json, Metric, Record, Snapshot, task_of

@@ -4,7 +4,7 @@ from clm.errors import InvalidInput
 from clm.jobs.training import RefitJob
 from clm.orchestration.jobs import compute_of
 from clm.policies import TrainingPolicy
-from clm.records import task_of
+from clm.records import Composition, task_of
 from clm.registry.bundle import BundlePaths
 from clm.settings import Settings
 
@@ -23,6 +23,16 @@ def check_removal(champion: BundlePaths, task: str) -> None:
             "to the base, use `clm rollback --to v1`.",
             field="task",
         )
+
+
+def check_parts(champion: Composition, task: str, has_parts: bool) -> None:
+    """Raises InvalidInput where there is nothing to make one expert of."""
+    if not has_parts:
+        raise InvalidInput("Tasks share an adapter under this policy, so there are no parts to make one of.")
+    if len(champion.parts(task)) < 2:
+        found = "one part" if champion.parts(task) else "no expert"
+        raise InvalidInput(f"Task {task!r} has {found} in the release that serves, so nothing is to be made one.",
+                           field="task")  # fmt: skip
 
 
 def refit_job(settings: Settings, champion: BundlePaths, policy: TrainingPolicy, without: str) -> RefitJob:

@@ -15,7 +15,8 @@ from clm.jobs.training import InterpolationJob
 from clm.llm.router import load_router, save_router
 from clm.orchestration import jobs, log, service
 from clm.orchestration import repair_plan as plan
-from clm.orchestration.candidates import Candidates, Context, composition_with, scores_of
+from clm.orchestration.candidates import Candidates, Context
+from clm.orchestration.compositions import composition_with, scores_of
 from clm.orchestration.repairs_left import repairs_left
 from clm.orchestration.replaying import share_of
 from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained, task_of
@@ -51,8 +52,14 @@ class Repair:
         return replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
 
     def _next(self, at: Context, failed: Judged, tried: list[_Tried]) -> plan.Attempt | None:
+        """There is no way to search where no expert's place is taken, and nothing more to replay where one expert was
+        made of several."""
         refreshes = at.start is not None and not at.removes
         left, share = repairs_left(at.policy), share_of(at.policy.training)
+        if _replaced(at, failed.trained) is None:
+            left = left.model_copy(update={"interpolate": False})
+        if at.consolidates:
+            left = left.model_copy(update={"replay_tries": 0})
         by_route = left.route_tries > 0 and plan.lost_by_route(failed.verdict, (at.task, *at.mates))
         return plan.next_try(left, share, refreshes, [one.told for one in tried], by_route)
 
@@ -69,8 +76,9 @@ class Repair:
                 trained = self._reroute(at, trained, attempt.handicap)
             else:
                 known = [failed.mixture, *(one.candidate.mixture for one in before if one.candidate)]
-                mixture = self._more_replay(at, snapshot, attempt.share, folder, known)
-                trained = self._candidates.train(at, mixture, folder / "train")
+                grew = _replaced(at, failed.trained) is None
+                mixture = self._more_replay(at, snapshot, attempt.share, folder, [] if grew else known)
+                trained = self._candidates.train(_without_growing(at), mixture, folder / "train")
             evaluations = self._candidates.evaluate(at, snapshot, trained, folder / "evaluate")
         except jobs.Cancelled:
             raise
@@ -102,20 +110,23 @@ class Repair:
     def _interpolate(self, at: Context, new: Trained, step: float, folder: Path) -> Trained:
         """The router stays as it is: it reads the base, not the experts."""
         champion = at.champion
-        if at.start is None:
+        replaced = _replaced(at, new)
+        if replaced is None:
             raise InvalidInput(f"Task {at.task!r} had no expert before, so there is none to interpolate from.")
         artifacts = self._settings.paths.artifacts
         job = InterpolationJob(
             base=champion.base_hash,
             artifacts=artifacts,
             compute=jobs.compute_of(self._settings),
-            old=Stored(*champion.experts[at.start]),
+            old=Stored(*champion.experts[replaced]),
             new=Stored(new.expert_hash, artifacts.expert(new.expert_hash)),
             step=step,
         )
         made = jobs.run_job(self._settings, self._database, at.update_id, job, folder / "interpolate", at.folder)
         expert = made.expert.hash
-        return replace(new, expert_hash=expert, composition=composition_with(at, expert, new.composition.router_hash))
+        names = (new.part or at.task, *at.mates)
+        composition = composition_with(champion.composition, expert, new.composition.router_hash, names)
+        return replace(new, expert_hash=expert, composition=composition)
 
     def _more_replay(
         self, at: Context, snapshot: Snapshot, share: float, folder: Path, known: list[Mixture]
@@ -137,3 +148,16 @@ class Repair:
             update.tries = service.tries_to_json(tries)
             service.touch(session, update)
         log.write(at.folder, "repair", plan.sentence(len(tries) - 1, at.task, tries[-1]))
+
+
+def _replaced(at: Context, trained: Trained) -> str | None:
+    """The released expert that the trained one went on from and takes the place of."""
+    if trained.choice is not None:
+        return trained.part if trained.choice["kind"] == "refresh" else None
+    return at.start
+
+
+def _without_growing(at: Context) -> Context:
+    """A new part that the gate refused took prompts from others: training the older part again is the repair."""
+    parts = at.policy.parts.model_copy(update={"grow": "never"})
+    return replace(at, policy=at.policy.model_copy(update={"parts": parts}))

@@ -75,6 +75,7 @@ def recall(past: Past, task: str, policy: ModelPolicy, share: float, memories: P
     at_least = policy.training.replay_rows * (max(1.0, share / usual) if usual else 1.0) if share and not others else 0
     return share * (1 + _urgency(past, task, policy)), Recall(
         at_least=round(at_least) if math.isfinite(at_least) else 0,
+        by_answer=whose == "task" and not any(chosen.name == "replay" for chosen in policy.training.strategies),
         policy=policy.memory.policy,
         memories=remembered,
         replay_tasks=others,

@@ -78,7 +78,7 @@ class UpdateOut(Schema):
     id: str
     model: str
     task: str
-    kind: Literal["learn", "remove"]
+    kind: Literal["learn", "consolidate", "remove"]
     state: Literal["queued", "running", "succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelling",
                    "cancelled"]  # fmt: skip
     stage: str | None
@@ -122,3 +122,4 @@ class UpdateIn(Body):
     model: str
     task: str
     rollout: Literal["canary", "blue-green"] | None = None
+    kind: Literal["learn", "consolidate"] = "learn"  # consolidate: makes one expert of the task's parts

@@ -14,10 +14,11 @@ from clm.core.clock import now
 from clm.core.events import publish
 from clm.core.ids import new_id
 from clm.cycle import STAGES
-from clm.errors import Conflict, NotFound
+from clm.errors import Conflict, NotFound, unknown_name
 from clm.orchestration.tables import Stage, Update
 from clm.records import GateVerdict, RepairTry
 
+KINDS = ("learn", "consolidate", "remove")
 UNDER_WAY = ("queued", "running", "cancelling")
 ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
 
@@ -35,13 +36,16 @@ def create_update(
 ) -> Update:
     """Queues an update; the worker picks it up. One that waits for the same task already is a Conflict.
 
-    `kind` "remove" makes a release without the task's expert; once that serves, the task is marked removed.
+    `kind` "remove" makes a release without the task's experts; once that serves, the task is marked removed.
+    "consolidate" makes one expert of a task's parts; it takes new data along, and needs none.
     """
     row = get_model(session, model)
     get_task(session, model, task)
+    if kind not in KINDS:
+        raise unknown_name("kind of update", kind, list(KINDS))
     waiting = session.scalar(select(Update).where(Update.model == model, Update.task == task, Update.state == "queued"))
     if waiting:
-        takes = "it will take the new data" if waiting.kind == kind == "learn" else "cancel it, or wait for its end"
+        takes = "it will take the new data" if waiting.kind == kind != "remove" else "cancel it, or wait for its end"
         raise Conflict(f"Update {waiting.id} of task {task!r} is waiting to start already; {takes}.")
     policy: dict[str, Any] = dict(row.policy)
     if rollout_kind:
@@ -159,6 +163,14 @@ def end_stage(session: Session, update: Update, name: str, state: str, detail: d
 def last_update_at(session: Session, model: str, task: str) -> Any:
     """When the newest update of a task was made; None: never."""
     return session.scalar(select(func.max(Update.created_at)).where(Update.model == model, Update.task == task))
+
+
+def tried_on(session: Session, model: str, task: str, kind: str, champion: str) -> bool:
+    """Whether an update of this kind saw this champion already, whatever became of it."""
+    query = select(Update.id).where(
+        Update.model == model, Update.task == task, Update.kind == kind, Update.champion == champion
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def under_way(session: Session, model: str) -> list[Update]:

@@ -24,7 +24,8 @@ from clm.ingest import conflicts, holding
 from clm.orchestration import jobs, log, repair_plan, service
 from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
-from clm.orchestration.candidates import Candidates, scores_of
+from clm.orchestration.candidates import Candidates
+from clm.orchestration.compositions import scores_of
 from clm.orchestration.fitting import sentence, told
 from clm.orchestration.repair import Repair
 from clm.orchestration.replaying import share_of
@@ -127,10 +128,13 @@ class Work:
                   "started_from": start[0] if start else "fresh"}  # fmt: skip
         length = trained.notes["length"]
         detail |= {"stopped": length["stopped"], "still_falling": length["still_falling"], "looks": length["looks"]}
+        if trained.choice:
+            detail |= {"started_from": trained.choice["started_from"], "choice": trained.choice}
         if trained.transfer:
             detail |= {"started_from": trained.transfer["started_from"], "transfer": trained.transfer}
         message = (f"Expert {short(trained.expert_hash)} after {trained.steps} steps in {trained.seconds:.0f} s, "
-                   f"loss {trained.final_loss:.3f}; it ended because {length['stopped']}.")  # fmt: skip
+                   f"loss {trained.final_loss:.3f}; it ended because {length['stopped']}."
+                   + (f" {trained.choice['reason']}" if trained.choice else ""))  # fmt: skip
         return trained, detail, message
 
     def evaluate(self, update_id: str, snapshot: Snapshot, trained: Trained) -> Done[dict[str, Evaluation]]:
@@ -183,7 +187,7 @@ class Work:
         at = self._candidates.context(update_id)
         with self._database.read() as session:
             model = catalog.get_model(session, snapshot.model)
-        lineage = describe(snapshot, candidate, at.policy, at.champion)
+        lineage = describe(snapshot, candidate, at.policy, at.champion, self._paths)
         memory, known = self._candidates.remember(at, snapshot, candidate), self._candidates.known_slices(at)
         spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage, memory)
         made = bundles.write_bundle(spec, self._paths.releases, self._paths.keys)

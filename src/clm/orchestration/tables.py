@@ -16,7 +16,7 @@ class Update(Base):
     id: Mapped[str] = mapped_column(primary_key=True)  # upd_…, also the workflow's id
     model: Mapped[str] = mapped_column(index=True)
     task: Mapped[str]
-    kind: Mapped[str] = mapped_column(default="learn")  # "learn" | "remove": the task's expert is taken out
+    kind: Mapped[str] = mapped_column(default="learn")  # "learn" | "consolidate": one expert of the parts | "remove"
     state: Mapped[str] = mapped_column(index=True)
     stage: Mapped[str | None]
     trigger: Mapped[str]  # "volume" | "person"

@@ -3,18 +3,22 @@
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
 from clm.core.database import Database
+from clm.deployment import repository as deployments
 from clm.ingest import repository as batches
 from clm.orchestration import service
-from clm.trigger.policy import by_volume
+from clm.registry import service as registry
+from clm.trigger.policy import by_parts, by_volume
 
 WORKER = Caller("worker")
 
 
 def fire(database: Database) -> list[str]:
-    """Queues an update for every task whose new rows reach the volume; returns the new updates' ids."""
+    """Queues an update for every task whose new rows reach the volume, or whose parts are to be made one; returns the
+    new updates' ids."""
     started: list[str] = []
     with database.read() as session:
         models = catalog.list_models(session)
+    started += _consolidate(database, [model.name for model in models])
     for model in models:
         policy = catalog.policy_of(model).trigger
         if policy.volume is None:
@@ -29,5 +33,26 @@ def fire(database: Database) -> list[str]:
                     update = service.create_update(
                         session, WORKER, model=model.name, task=task.name, trigger="volume", reason=decision.reason
                     )
+                    started.append(update.id)
+    return started
+
+
+def _consolidate(database: Database, models: list[str]) -> list[str]:
+    """Once per champion: what the gate did not let pass is not tried again until something else has changed."""
+    started: list[str] = []
+    for model in models:
+        with database.transaction() as session:
+            policy = catalog.policy_of(catalog.get_model(session, model)).parts
+            champion = registry.get(session, deployments.get_deployment(session, model).champion)
+            busy = {update.task for update in service.under_way(session, model)}
+            known = {task.name for task in catalog.list_tasks(session, model)}
+            for task in sorted(champion.composition.tasks & known):
+                confused = champion.manifest["lineage"].get("confused", {}).get(task)
+                decision = by_parts(policy, len(champion.composition.parts(task)), confused, task in busy)
+                if decision.update and not service.tried_on(session, model, task, "consolidate", champion.release_id):
+                    update = service.create_update(
+                        session, WORKER, model=model, task=task, trigger="parts", reason=decision.reason,
+                        kind="consolidate",
+                    )  # fmt: skip
                     started.append(update.id)
     return started

@@ -30,18 +30,23 @@ def trace(session: Session, settings: Settings, store: Store, object_id: str, mo
     if kind == "upd":
         update = updates.get_update(session, object_id)
         head = {"update": object_id, "state": update.state, "outcome": update.outcome}
-        rest = _release(session, settings, store, update.release_id, update.task) if update.release_id else {}
+        rest = (
+            _release(session, settings, store, update.release_id, update.task, whole=True) if update.release_id else {}
+        )
         return {**head, **rest}
     if kind == "rec":
         return _learnt_from(session, settings, object_id)
     return _release(session, settings, store, registry.get(session, object_id, model).release_id, only=None)
 
 
-def _release(session: Session, settings: Settings, store: Store, reference: str, only: str | None) -> Json:
+def _release(
+    session: Session, settings: Settings, store: Store, reference: str, only: str | None, whole: bool = False
+) -> Json:
+    """`only`: of this expert alone, with `whole` of all parts of this task; None: of all experts."""
     release = registry.get(session, reference)
     row = registry.get_row(session, release.release_id)
     lineage = bundles.read_lineage(settings.paths.releases / release.release_id)
-    wanted = [name for name in release.composition.experts if only in (None, name, task_of(name))]
+    wanted = [name for name in release.composition.experts if only in (None, name) or (whole and task_of(name) == only)]
     return {
         "release": release.release_id,
         "number": release.number,

@@ -4,6 +4,7 @@
 # (pyarrow has no types)
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +21,13 @@ from clm.core.hashing import sha256_json
 from clm.errors import ClmError, InvalidInput
 from clm.records import Json, Mixture, Shape
 from clm.store import delta, memory
+from clm.store.versions import Standing
 from clm.store.view import Row, View
 
 Unfit = Callable[[Shape, Json], str | None]  # why the row can't be used; None: it can
 CONTENT = ["record_id", "content_hash", "prompt_hash", "batch_id", "task", "shape", "content"]
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
+REPEATED = 2.0  # new rows per answer, from which answers are classes
 FEW_ANSWERS = 20  # as many different answers are counted in an update's record
 
 
@@ -42,8 +45,10 @@ class Recall:
     replay_tasks: Sequence[str] = ()
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     held: Collection[str] = ()  # batches whose rows are left out
+    again: bool = False  # True: the old rows are enough, nothing has to be new
     unseen: Collection[str] = ()  # record ids in `old` that the task's last training left out: they are new
     at_least: int = 0  # rows that are replayed however few are new: few new rows must not outweigh all the others
+    by_answer: bool = False  # True: of answers that nothing new has, as many rows each as the new ones have
     unfit: Unfit = lambda _shape, _content: None  # asked of each row before it is taken
 
 
@@ -76,7 +81,7 @@ def build_mixture(
     known: set[str] = set() if old is None else delta.values(old, "record_id", delta.of_task(task))
     seen = known.difference(recall.unseen)
     fresh = [row["record_id"] for row in free if row["record_id"] not in seen]
-    if not fresh:
+    if not fresh and not recall.again:
         undecided, held = len(out) - len(dropped), len(usable) - len(free) - len(out)
         raise InvalidInput(_nothing_new(task, len(rows), len(usable), held, len(dropped), undecided))
     may = recall.memories.get(task)
@@ -84,11 +89,13 @@ def build_mixture(
     pools = {task: _rows(records, task, old_ids if may is None else [one for one in old_ids if one in may])}
     unfit: dict[str, str] = {}
     new = _fit([row | {"origin": "new"} for row in _rows(records, task, fresh)], recall, unfit)
-    if not new:
+    if not new and not (recall.again and not fresh):
         raise InvalidInput(_all_unfit(task, unfit))
     for other in recall.replay_tasks:
         pools[other] = remembered(view, other, recall.memories.get(other, ()), recall.held)
-    count = max(replay_share * len(new), recall.at_least)
+    count = math.inf if recall.again else max(replay_share * len(new), recall.at_least)
+    if recall.by_answer:
+        count = max(count, _of_other_answers(new, pools[task]))
     replay = _fit(_replay(pools, count, recall, _lot(seed, new)), recall, unfit)
     chosen = new + sorted(replay, key=lambda row: (row["task"], row["record_id"]))
     _check_varied(task, chosen)
@@ -107,6 +114,7 @@ def build_mixture(
         answers=_balance(chosen),
         memory_policy=recall.policy,
         memory_rows=None if may is None else len(pools[task]),
+        changed=_changed(rows, seen, standing, fresh),
         left_out=tuple(
             row["record_id"]
             for row in usable
@@ -117,6 +125,14 @@ def build_mixture(
         dropped=tuple(sorted(dropped)),
         unfit=dict(sorted(unfit.items())),
     )
+
+
+def _changed(rows: Sequence[Row], seen: Collection[str], standing: Standing, fresh: Collection[str]) -> tuple[str, ...]:
+    """New rows whose key had another answer, which was taught before."""
+    old = {name for row in rows if row["record_id"] in standing.superseded and row["record_id"] in seen
+           for name in (row["key"], row["prompt_key"])}  # fmt: skip
+    new = set(fresh)
+    return tuple(row["record_id"] for row in rows if row["record_id"] in new and {row["key"], row["prompt_key"]} & old)
 
 
 def _fit(rows: list[Row], recall: Recall, unfit: dict[str, str]) -> list[Row]:
@@ -158,6 +174,14 @@ def _replay(pools: Mapping[str, list[Row]], count: float, recall: Recall, lot: s
         for task, pool in pools.items()
         for index in memory.draw(recall.policy, as_rows(pool), counts[task], lot)
     ]
+
+
+def _of_other_answers(new: Sequence[Row], pool: Sequence[Row]) -> float:
+    """Rows of a pool that keep its answers even with the new ones, where these repeat; else new classes drown old."""
+    now = Counter(map(answer_of, new))
+    others = {answer_of(row) for row in pool} - now.keys()
+    each = len(new) / max(1, len(now))
+    return each * len(others) if each >= REPEATED else 0.0
 
 
 def _lot(seed: int, new: list[Row]) -> str:

@@ -10,10 +10,10 @@ Started by `accelerate launch`, all of its processes train and the main one does
 """
 
 import json
-import random
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ from clm.jobs.job import Stored
 from clm.jobs.progress import tell
 from clm.jobs.training import TrainingJob, TrainingResult
 from clm.training.launch import is_main
-
-ROUTER_ROWS = 400  # prompts of a task that the router learns from, at most
 
 
 def run(folder: Path) -> TrainingResult | None:
@@ -50,10 +48,11 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     from clm.llm.router import save_features, save_router
     from clm.training.crossing import handed_over
     from clm.training.learning import learn
-    from clm.training.routing import fit, load_seen, point_of, see, together
+    from clm.training.part_job import plan
+    from clm.training.parts import with_distillation
+    from clm.training.routing import fit, load_seen
     from clm.training.states import load_state, save_state
     from clm.training.strategies.hooks import Lesson
-    from clm.training.transfer import start_of_job
 
     policy = job.policy
     missing = sorted(set(job.others) - set(job.other_features) - {job.task})
@@ -62,29 +61,32 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     base = load_base_of(job)
     new, memory = read_mixture(job.mixture)
     examples = [*new, *memory.get(job.task, ())]  # of this task
-    chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
     kept = load_seen({**job.other_features, **({job.task: job.own_features} if job.own_features else {})})
-    seen = see(base, chosen, point_of(base, kept))
-    if job.own_features:  # its older prompts still come, though few of them are replayed
-        seen = together(kept[job.task], seen, ROUTER_ROWS, policy.seed)
-    start = start_of_job(job, folder, base, examples, seen.features)
+    way = plan(job, folder, base, new, memory.get(job.task, ()), kept)
+    if way.replay is not None:
+        memory[job.task] = list(way.replay)
     replayed = sum(map(len, memory.values()))
-    report.say(f"Training on {len(new) + replayed} examples" + (f". {start.reason}" if start else ""))
-    old = load_expert(job.init_expert.path, base, job.init_expert.hash) if job.init_expert else None
-    other = load_expert(start.path, base) if start and start.path else None
-    state = load_state(job.state) if job.state else {}
+    report.say(f"Training on {len(new) + replayed} examples. {way.reason}".rstrip())
+    old = load_expert(way.old.path, base, way.old.hash) if way.old else None
+    other = load_expert(way.start, base) if way.start and not way.old else None
+    state = load_state(way.state) if way.state else {}
     lesson = Lesson(base, job.task, new, memory, old, state, start=other, drawn=True)
+    if way.tutors:
+        experts = {stored.hash: load_expert(stored.path, base, stored.hash) for stored in way.tutors.values()}
+        lesson = replace(lesson, tutors={row: experts[stored.hash] for row, stored in way.tutors.items()})
+        policy = with_distillation(policy)
     trained = learn(lesson, policy, folder / "checkpoints", report.step)
     if not is_main():
         return None
     expert = Stored(*save_expert(trained.expert, base.hash, job.artifacts.experts))
     described = _describe(job, base, examples, trained.expert, folder / "rows.parquet", report)
     report.say("Fitting the router")
-    router = fit(base, {**kept, job.task: seen}, policy.seed, policy.strategies)
-    handed = handed_over(base, kept, {**kept, job.task: seen}, job.task, policy)
+    after = {name: seen for name, seen in kept.items() if name not in way.merged} | {way.part: way.seen}
+    router = fit(base, after, policy.seed, policy.strategies)
+    handed = handed_over(base, kept, after, way.part, policy)
     result = TrainingResult(
         expert=expert,
-        features=Stored(*save_features(seen, job.artifacts.features)),
+        features=Stored(*save_features(way.seen, job.artifacts.features)),
         router=Stored(*save_router(router, job.artifacts.routers)),
         steps=trained.steps,
         tokens=trained.tokens,
@@ -93,7 +95,10 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
         notes={**trained.notes, "handed": handed},
         described=described,
         state=save_state(trained.state, job.artifacts.states),
-        transfer=start.record() if start else None,
+        transfer=way.transfer.record() if way.transfer else None,
+        part=way.part,
+        merged=way.merged,
+        choice=way.choice.record() if way.choice else None,
     )
     report.say(f"Trained in {trained.seconds:.0f} s, {trained.tokens} tokens, last loss {trained.final_loss:.3f}")
     return result

@@ -65,14 +65,14 @@ def learn(
         passes = max(strategy.text_epochs() for strategy in strategies)
         reading = policy.model_copy(update={"length": "epochs", "epochs": passes})
         folder = checkpoints / "texts" if checkpoints else None
-        method = Method(strategies, lesson, ends=not rows)
+        method = Method(strategies, _in_order(lesson, texts), ends=not rows)
         first = train(lesson.base, texts, reading, start, folder, on_progress, seed, method)
         start = first.expert
     if not rows and first is None:
         raise InvalidInput("The mixture holds no example; an update needs at least two. Ingest more rows of this task.")
 
-    method = Method(strategies, lesson)
-    new = len(rows) - len(legacy) if start else None  # a fresh adapter has the old ones to learn too
+    method = Method(strategies, _in_order(lesson, rows))
+    new = len(rows) - len(legacy) if start and lesson.new else None  # a fresh adapter has the old ones to learn too
     trained = train(lesson.base, rows, policy, start, checkpoints, on_progress, seed, method, new) if rows else first
     assert trained is not None  # there were rows or texts
     return Learned(
@@ -88,6 +88,10 @@ def learn(
         seconds=trained.seconds + (first.seconds if first and rows else 0),
         final_loss=trained.final_loss,
     )
+
+
+def _in_order(lesson: Lesson, rows: Examples) -> Lesson:
+    return replace(lesson, trained=tuple(row.record_id for row in rows))
 
 
 def _replayable(lesson: Lesson, policy: TrainingPolicy) -> Mapping[str, Examples]:

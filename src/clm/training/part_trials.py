@@ -24,6 +24,7 @@ from clm.training.parts import MOST_SEEN, Choice, Known
 from clm.training.routing import fit, point_of, see, task_features, together
 
 FEWEST_HELD_BACK = 5
+MOST_TIMES = 4  # as many passes over the new rows alone as over all, at most
 MOST_HELD_BACK = 100  # rows of each kind: more would make no decision surer that matters
 
 Scores = NDArray[np.float64]
@@ -51,10 +52,11 @@ def try_both(
     start = load_expert(known.experts[refresh.start], base)
     evidence: Json = {**refresh.evidence, "held_back_new": len(held_new), "held_back_old": len(held_old)}
     tried: dict[str, tuple[Scores, Scores]] = {}
+    steps = policy.trial_epochs * (len(kept) + len(replay))  # in rows: both get as much, as far as that makes sense
     for kind, part, rows in (("refresh", refresh.part, [*kept, *replay]), ("grow", name, kept)):
         mine = together(known.seen[part], seen, MOST_SEEN, seed) if kind == "refresh" else seen
         try:
-            expert = _trained(base, rows, training, policy, start)
+            expert = _trained(base, rows, training, min(MOST_TIMES * policy.trial_epochs, steps // len(rows)), start)
         except TrainingFailed as error:
             evidence[f"{kind}_failed"] = error.sentence
             continue
@@ -86,10 +88,8 @@ def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: st
     return replace(refresh, reason=f"Refreshed: {told}.", evidence=evidence)
 
 
-def _trained(
-    base: Base, rows: Sequence[Example], training: TrainingPolicy, policy: PartsPolicy, start: Expert
-) -> Expert:
-    trial = training.model_copy(update={"length": "epochs", "epochs": policy.trial_epochs})
+def _trained(base: Base, rows: Sequence[Example], training: TrainingPolicy, epochs: int, start: Expert) -> Expert:
+    trial = training.model_copy(update={"length": "epochs", "epochs": epochs})
     made = train(base, rows, trial, init_expert=start, seed=training.seed).expert
     return made.to(base.model.device, base.model.dtype)
 

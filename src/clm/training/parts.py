@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from clm.llm.base import Base
 from clm.llm.router import Seen
-from clm.policies import PartsPolicy
+from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json, part_number, task_of
+from clm.strategies import Distill
 from clm.training.examples import Example
 from clm.training.routing import point_of, see, together
 
@@ -89,6 +90,13 @@ def seen_after(base: Base, choice: Choice, new: Sequence[Example], seen: Mapping
     for each in rest:
         merged = together(merged, each, MOST_SEEN, seed)
     return merged
+
+
+def with_distillation(training: TrainingPolicy) -> TrainingPolicy:
+    """One expert of several learns what was right, and stays near what they answered."""
+    if any(isinstance(chosen, Distill) for chosen in training.strategies):
+        return training
+    return training.model_copy(update={"strategies": (*training.strategies, Distill())})
 
 
 def next_name(task: str, parts: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from clm.jobs.files import run_in_folder, run_once
 from clm.jobs.job import Stored
 from clm.jobs.training import RefitJob, RefitResult
-from clm.training.job import ROUTER_ROWS
 
 
 def run(folder: Path) -> RefitResult:
@@ -25,6 +24,7 @@ def _refit(job: RefitJob, _: Path) -> RefitResult:
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base_of
     from clm.llm.router import Seen, save_features, save_router
+    from clm.training.parts import MOST_SEEN
     from clm.training.routing import fit, load_seen, point_of, see
 
     base = load_base_of(job)
@@ -34,7 +34,7 @@ def _refit(job: RefitJob, _: Path) -> RefitResult:
     new: dict[str, Seen] = {}
     for task, mixture in job.rows.items():
         examples = _examples(mixture)
-        chosen = random.Random(policy.seed).sample(examples, min(ROUTER_ROWS, len(examples)))
+        chosen = random.Random(policy.seed).sample(examples, min(MOST_SEEN, len(examples)))
         new[task] = see(base, chosen, point)
     router = fit(base, {**kept, **new}, policy.seed, policy.strategies)
     return RefitResult(

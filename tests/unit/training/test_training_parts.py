@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from clm.llm.base import Base, load_base
-from clm.llm.experts import save_expert
+from clm.llm.experts import load_expert, save_expert
+from clm.llm.runtime import Runtime
 from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json
-from clm.training.examples import Example
+from clm.training.examples import Example, tokenise
+from clm.training.learning import learn
 from clm.training.loop import train
 from clm.training.part_choice import choose_part
 from clm.training.part_trials import decide
-from clm.training.parts import Choice, Known, consolidation, next_name, seen_after, settled
+from clm.training.parts import Choice, Known, consolidation, next_name, seen_after, settled, with_distillation
 from clm.training.routing import see
+from clm.training.strategies.hooks import Lesson
 from tiny import tiny_base
 
 TRAINING = TrainingPolicy(rank=8, alpha=16, epochs=8, batch_size=4, learning_rate=5e-3, seed=3)
@@ -131,3 +134,22 @@ def test_parts_are_named_by_number() -> None:
     assert next_name("words", ["words"]) == "words.2"
     assert next_name("words", ["words", "words.3"]) == "words.4"
     assert Known({"a": Path(), "a.10": Path(), "a.2": Path(), "ab": Path()}, {}).parts("a") == ["a", "a.2", "a.10"]
+
+
+def test_one_expert_of_several_stays_near_what_each_of_them_answered(base: Base, known: Known) -> None:
+    tutors = {name: load_expert(path, base) for name, path in known.experts.items()}
+    asked = {"words": rows(PAINT, COLOURS, 0, 8), "words.2": rows(TRAVEL, TOWNS, 0, 8)}
+    order = [row for part in asked.values() for row in part]
+    training = with_distillation(TRAINING)
+    assert [chosen.name for chosen in training.strategies] == ["experts", "distill"]
+    assert with_distillation(training) is training
+
+    of_row = {row.record_id: tutors[name] for name, part in asked.items() for row in part}
+    lesson = Lesson(base, "words", (), {"words": order}, start=tutors["words"], tutors=of_row)
+    learned = learn(lesson, training)
+    runtime = Runtime(base)
+    runtime.experts.update({**tutors, "one": learned.expert})
+    tokens = [(each.ids, each.labels) for each in tokenise(base.tokenizer, order, 256)]
+    one, first, second = (runtime.log_likelihood(tokens, name) for name in ("one", "words", "words.2"))
+    assert one[8:].mean() > first[8:].mean() + 0.5  # it has learned what only the other part knew
+    assert np.abs(one - np.concatenate([first[:8], second[8:]])).mean() < 0.5

@@ -1,10 +1,13 @@
 """Learning without forgetting (Li & Hoiem 2016, arXiv:1606.09282): on new and replayed inputs the adapter stays near
-the answers of the release before it."""
+the answers of the release before it; where one expert is made of several, near those of the one that answered each."""
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from clm.llm.decoder import Expert
 from clm.policies import TrainingPolicy
 from clm.strategies import Distill as DistillOptions
 from clm.training.forward import Forward
@@ -30,10 +33,8 @@ class Distill(Strategy):
 
     def prepare(self, lesson: Lesson, forward: Forward, weights: FlatWeights) -> None:
         self._teacher = {}
-        if lesson.old is None:
-            return
-        for rows in forward.batches(BATCH):
-            logits, output = forward.logits(rows, lesson.old)
+        for teacher, rows in _classes(lesson, forward):
+            logits, output = forward.logits(rows, teacher)
             log_p = torch.log_softmax(logits / self._options.temperature, -1)
             values, tokens = log_p.topk(min(self._options.top, logits.shape[1] - 1))
             for at, example in enumerate(rows):
@@ -49,6 +50,16 @@ class Distill(Strategy):
         student = _with_rest(log_p.gather(1, tokens))
         divergence = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
         return self._options.weight * self._options.temperature**2 * divergence
+
+
+def _classes(lesson: Lesson, forward: Forward) -> Iterator[tuple[Expert, list[int]]]:
+    """Who teaches which examples: the tutor of each, where all have one, else the old adapter, where there is one."""
+    tutors = [lesson.tutors.get(record_id) for record_id in lesson.trained]
+    each = tutors if tutors and None not in tutors else [lesson.old] * len(forward.data)
+    for rows in forward.batches(BATCH):
+        for teacher in {id(each[n]): each[n] for n in rows}.values():
+            if teacher is not None:
+                yield teacher, [n for n in rows if each[n] is teacher]
 
 
 def _with_rest(log_p: Tensor) -> Tensor:

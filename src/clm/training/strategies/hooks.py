@@ -36,6 +36,8 @@ class Lesson:
     old: Expert | None = None  # the adapter as it is released; None: there is none yet
     state: State = field(default_factory=dict[str, Tensor])  # what the methods saved with it, "name.tensor"
     start: Expert | None = None  # where a new adapter's weights begin: another task's expert; None: fresh
+    tutors: Mapping[str, Expert] = field(default_factory=dict[str, Expert])  # by record id: whose answers to stay near
+    trained: Sequence[str] = ()  # record ids of what is trained on now, in order
     drawn: bool = False  # True: `memory` is what was drawn for this update; False: a strategy draws its share of it
 
 

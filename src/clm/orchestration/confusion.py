@@ -1,0 +1,32 @@
+"""How often held-out prompts reach a part of their task that was not taught their answer, while another part was."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from clm.llm.router import answer_numbers, load_features
+from clm.records import Evaluation, part_number, task_of
+
+
+def confused(evaluation: Evaluation, features: Mapping[str, Path]) -> dict[str, float]:
+    """Per task with several parts; without those whose answers no part repeats. `features`: router features by expert.
+
+    The router was fitted on what the parts were taught, so only held-out prompts tell.
+    """
+    experts = evaluation.composition.experts
+    several = {task_of(name) for name in experts if part_number(name) > 1}
+    answers = pl.read_parquet(evaluation.answers, columns=["task", "routed", "reference"])
+    found: dict[str, float] = {}
+    for task in sorted(several):
+        taught = {name: load_features(features[name]).answers for name in evaluation.composition.parts(task)}
+        own = answers.filter(pl.col("task") == task)
+        numbers = answer_numbers([reference.strip() for reference in own["reference"]])
+        wrong = known = 0
+        for routed, number in zip(own["routed"], numbers, strict=True):
+            owners = {name for name, own_answers in taught.items() if own_answers is not None and number in own_answers}
+            known += bool(owners)
+            wrong += bool(owners) and routed in taught and routed not in owners
+        if known:
+            found[task] = round(wrong / known, 4)
+    return found

@@ -1,0 +1,113 @@
+"""A task grows a part for rows of another kind, refreshes it, and both are made one again."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from clm.core.files import read_json
+from clm.orchestration import service as updates
+from clm.orchestration import triggers
+from clm.orchestration.tables import Update
+from clm.orchestration.views import update_out
+from clm.policies import ModelPolicy
+from clm.records import Release
+from clm.registry import bundle as bundles
+from clm.registry import service as registry
+from clm.training import part_trials
+from cycle_home import MODEL, POLICY, TEST, TOWNS, Home, colour_rows
+
+
+def shouted(start: int, count: int) -> list[dict[str, str]]:
+    """Another place and other answers than the task's so far."""
+    return [
+        {"prompt": f"WHERE IS {TOWNS[n % 4]}?! {n}!", "completion": TOWNS[n % 4]} for n in range(start, start + count)
+    ]
+
+
+def released(home: Home, update: Update) -> Release:
+    assert update.release_id, update.outcome
+    with home.database.read() as session:
+        return registry.get(session, update.release_id)
+
+
+def consolidate(home: Home) -> Update:
+    with home.database.transaction() as session:
+        update_id = updates.create_update(session, TEST, model=MODEL, task="colour", kind="consolidate").id
+    return home.finish(update_id)
+
+
+def choice_of(home: Home, update: Update) -> dict[str, object]:
+    with home.database.read() as session:
+        shown = update_out(session, home.update(update.id))
+    detail = next(stage for stage in shown.stages if stage.name == "train").detail
+    assert detail is not None
+    return detail["choice"]
+
+
+@pytest.mark.slow
+def test_a_task_grows_a_part_and_makes_one_of_both(
+    make_home: Callable[..., Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the trials measure decides, and a tiny base may decide for either; here they are made to decide to grow."""
+    real = part_trials.decide
+    monkeypatch.setattr(part_trials, "decide", lambda tried, refresh, name: replace(
+        real({"grow": tried["grow"]}, refresh, name), evidence=real(tried, refresh, name).evidence))  # fmt: skip
+    lenient = POLICY.gate.model_copy(update={"margin": 0.6})  # it is not about how well a tiny base learns
+    home = make_home(policy=POLICY.model_copy(update={"gate": lenient}))
+    first = released(home, home.run_update("colour"))
+    refused = consolidate(home)
+    assert refused.state == "failed" and "has one part in the release that serves" in (refused.outcome or "")
+
+    home.take("colour", shouted(0, 48))
+    grew = home.run_update("colour")
+    second = released(home, grew)
+    choice = choice_of(home, grew)
+    assert choice["kind"] == "grow" and choice["part"] == "colour.2", choice
+    assert set(second.composition.experts) == {"colour", "colour.2"}
+    assert second.composition.experts["colour"] == first.composition.experts["colour"]
+    made = bundles.read_lineage(home.settings.paths.releases / second.release_id)
+    assert made["colour.2"]["training"]["choice"] == choice
+    assert (made["colour"]["turn"], made["colour.2"]["turn"]) == (1, 2)
+    assert bundles.newest_lineage(home.settings.paths.releases / second.release_id)["colour"] == made["colour.2"]
+    assert second.manifest["lineage"]["confused"] == {"colour": 0.0}
+    with home.database.read() as session:
+        shown = update_out(session, home.update(grew.id)).verdict
+    assert shown is not None and shown.tasks[0].role == "refreshed"
+
+    home.take("colour", shouted(200, 20))
+    again = home.run_update("colour")
+    third = released(home, again)
+    assert (choice_of(home, again)["kind"], choice_of(home, again)["part"]) == ("refresh", "colour.2")
+    assert third.composition.experts["colour"] == first.composition.experts["colour"]
+    assert third.composition.experts["colour.2"] != second.composition.experts["colour.2"]
+
+    one = consolidate(home)
+    fourth = released(home, one)
+    assert set(fourth.composition.experts) == {"colour"}
+    assert choice_of(home, one)["merged"] == ["colour.2"]
+    assert fourth.manifest["lineage"]["kind"] == "consolidate" and "confused" not in fourth.manifest["lineage"]
+    folder = home.settings.paths.updates / one.id
+    candidate = read_json(folder / "evaluate" / "result.json")["compositions"]["candidate"]["scores"]["colour"]
+    assert candidate["misrouted"] == 0
+
+    home.take("colour", colour_rows(300, 8))
+    last = home.run_update("colour")
+    assert set(released(home, last).composition.experts) == {"colour"}
+
+
+def test_too_many_parts_are_made_one_unasked_and_once(make_home: Callable[..., Home]) -> None:
+    from experts_home import serve_experts
+
+    home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "parts": {"most_parts": 1}}))
+    serve_experts(home, {"colour": colour_rows(0, 40), "colour.2": shouted(0, 40)})
+    (update_id,) = triggers.fire(home.database)
+    update = home.update(update_id)
+    assert (update.kind, update.task, update.trigger) == ("consolidate", "colour", "parts")
+    assert update.trigger_reason == "2 parts, and the policy allows 1"
+    assert triggers.fire(home.database) == []
+    with home.database.transaction() as session:
+        row = updates.get_update(session, update_id)
+        row.champion = registry.get(session, "v2", MODEL).release_id
+        updates.finish(session, TEST, row, "rejected", "worse")
+    assert triggers.fire(home.database) == []
