@@ -38,6 +38,7 @@ METRICS = ("discriminant", "nearness")
 FOLDS = 5  # thresholds are set on distances of rows that the covariance was not fitted on
 OWN_QUANTILE = 0.995  # of a task's own held-back distances: what is near
 GENERAL_QUANTILE = 0.02  # of general prompts' distances to the task: what is far
+UNKNOWN = 20.0  # rows that a task lacks: thresholds are wider by this number over that of its rows
 FEWEST_OF_ANSWER = 4  # rows with the same answer that make a class of their own
 REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide, for users word things anew
 
@@ -141,7 +142,8 @@ def fit_router(
     beside = distinct([np.asarray(group, np.float64) for group in groups])
     judge = fit_judge(parts, beside, shrinkage)
     strangers = Strangers(judge.middle, judge.strangers, least_leads(parts, beside, seed, shrinkage))
-    limits = np.array(thresholds, np.float64)
+    # A few wordings don't tell how far another one may lie: there the lead before strangers has to do more.
+    limits = np.array([t * (1 + UNKNOWN / len(part)) for t, part in zip(thresholds, rows, strict=True)])
     return Router(tasks, judge.discriminant, nearness, limits, judge.classes, strangers, point=point)
 
 

@@ -136,6 +136,16 @@ def test_a_task_with_few_prompts_still_gets_a_router(rows: int) -> None:
     assert set(router.route(GENERAL)) == {BASE}
 
 
+def test_few_wordings_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty rows that lie close together don't say how far apart the task's prompts are."""
+    few, others = {"few": _cloud(1, 20, 1, spread=0.5)}, _cloud(50, 200, 1, spread=2.2)
+    router = fit_router(few, GENERAL, seed=5)
+    assert np.mean([r == "few" for r in router.route(others)]) >= 0.97
+    assert np.mean([r == BASE for r in router.route(_cloud(20, 200, 9, spread=2.0))]) >= 0.97
+    monkeypatch.setattr("clm.llm.router.UNKNOWN", 0.0)
+    assert np.mean([r == "few" for r in fit_router(few, GENERAL, seed=5).route(others)]) < 0.6
+
+
 def test_more_rows_than_features_takes_the_other_way_to_the_same_distances() -> None:
     few = {task: rows[:, :20] for task, rows in TASKS.items()}
     wide = fit_router(TASKS, GENERAL, seed=5).discriminant
