@@ -6,12 +6,14 @@ import css from './Shell.module.css'
 import { Shortcuts } from './Shortcuts'
 import { ThemeToggle } from './ThemeToggle'
 
-const PAGES: { to: '/' | '/data' | '/updates' | '/deployment'; name: string; icon: IconName }[] = [
-  { to: '/', name: 'Home', icon: 'home' },
-  { to: '/data', name: 'Data', icon: 'data' },
-  { to: '/updates', name: 'Updates', icon: 'updates' },
-  { to: '/deployment', name: 'Deployment', icon: 'deployment' },
-]
+const PAGES: { to: '/' | '/data' | '/updates' | '/ledger' | '/deployment'; name: string; icon: IconName }[] =
+  [
+    { to: '/', name: 'Home', icon: 'home' },
+    { to: '/data', name: 'Data', icon: 'data' },
+    { to: '/updates', name: 'Updates', icon: 'updates' },
+    { to: '/ledger', name: 'Ledger', icon: 'book' },
+    { to: '/deployment', name: 'Deployment', icon: 'deployment' },
+  ]
 
 /** What stands around every page: brand, model, menu, live badge, theme. */
 export function Shell() {

@@ -6,11 +6,12 @@ import { Icon } from '@/components/Icon'
 import { setShortcuts, shortcutsOn, typing } from '@/lib/shortcuts'
 import css from './Shell.module.css'
 
-const PAGES = { h: '/', t: '/data', u: '/updates', d: '/deployment' } as const
+const PAGES = { h: '/', t: '/data', u: '/updates', l: '/ledger', d: '/deployment' } as const
 const SHEET: [string[], string][] = [
   [['g', 'h'], 'Home'],
   [['g', 't'], 'Data'],
   [['g', 'u'], 'Updates'],
+  [['g', 'l'], 'Ledger'],
   [['g', 'd'], 'Deployment'],
   [['j', 'k'], 'Next and previous row'],
   [['Enter'], 'Open the row'],

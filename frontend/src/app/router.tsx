@@ -24,7 +24,7 @@ const root = createRootRoute({
         new ApiError(
           404,
           'No such page',
-          'The address may be mistyped. Home, Data, Updates and Deployment are in the menu.',
+          'The address may be mistyped. Home, Data, Updates, Ledger and Deployment are in the menu.',
           null,
         )
       }
@@ -54,13 +54,19 @@ const update = createRoute({
   component: lazyRouteComponent(() => import('@/features/updates/UpdatePage'), 'UpdatePage'),
 })
 
+const ledger = createRoute({
+  getParentRoute: () => root,
+  path: '/ledger',
+  component: lazyRouteComponent(() => import('@/features/ledger/LedgerPage'), 'LedgerPage'),
+})
+
 const deployment = createRoute({
   getParentRoute: () => root,
   path: '/deployment',
   component: lazyRouteComponent(() => import('@/features/deployment/DeploymentPage'), 'DeploymentPage'),
 })
 
-const routeTree = root.addChildren([home, data, updates, update, deployment])
+const routeTree = root.addChildren([home, data, updates, update, ledger, deployment])
 
 /** The app's router; with `path` it lives in memory, as tests need it. */
 export function makeRouter(path?: string) {

@@ -104,7 +104,7 @@ it('starts an update of the chosen task and shows it', async () => {
   await expectAccessible(dialog)
   await user.click(within(dialog).getByRole('button', { name: 'Start update of details' }))
   await waitFor(() => expect(router.state.location.pathname).toBe('/updates/upd_77'))
-  expect(asked).toEqual({ model: 'support-assistant', task: 'details' })
+  expect(asked).toEqual({ model: 'support-assistant', task: 'details', kind: 'learn' })
 })
 
 it('says in the dialog why an update was refused', async () => {

@@ -74,6 +74,11 @@ export const gate = (verdict: GateVerdict['verdict'] = 'pass'): GateVerdict => (
       margin: 0.05,
       n: 80,
       more_examples: verdict === 'inconclusive' ? 140 : null,
+      stale: 2,
+      slices: [
+        { name: 'legacy', verdict, candidate: 0.41, champion: 0.93, difference: -0.52, n: 60, stale: 0 },
+        { name: 'new', verdict: 'pass', candidate: 0.9, champion: 0.1, difference: 0.8, n: 20, stale: 2 },
+      ],
     },
   ],
 })
@@ -132,6 +137,16 @@ const row = (name: string, cells: LedgerCell[]): Ledger['tasks'][number] => ({
   first: 0.93,
   previous: 0.93,
   current: 0.93,
+  slices: [],
+  tracks: cells.map((one) => ({
+    release_id: one.release_id,
+    number: one.number,
+    update_id: one.update_id,
+    legacy: one.number === 2 ? null : one.score,
+    new: one.number === 2 ? one.score : null,
+    recall: null,
+    stale: 0,
+  })),
 })
 
 export const ledger = (): Ledger => ({

@@ -26,6 +26,7 @@ const LOG = {
 export const server = setupServer(
   answers('/models', { items: [fixtures.model()] }),
   answers('/overview', fixtures.overview()),
+  answers('/ledger', fixtures.ledger()),
   answers('/updates', { items: [fixtures.update()], next_cursor: null }),
   http.get(at('/updates/:id'), ({ params }) => HttpResponse.json(fixtures.update({ id: String(params.id) }))),
   http.get(at('/updates/:id/log'), ({ request }) =>

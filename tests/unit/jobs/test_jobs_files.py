@@ -27,6 +27,7 @@ TRAINING = TrainingJob(
 TRAINED = TrainingResult(
     expert=PART, features=PART, router=PART, steps=3, tokens=40, seconds=1.5, final_loss=0.25, described=None,
     notes={"rows": {"new": 3, "legacy": {"shop": 2}}, "frozen": [1, 2]}, state="s" * 64, transfer=None,
+    part="intent.2", merged=("intent",), choice=None,
 )  # fmt: skip
 EVALUATION = EvaluationJob(
     base="b" * 64, artifacts=HOME, compute=Compute(1), suites=Path("/s.parquet"), max_new_tokens=8,

@@ -2,7 +2,7 @@ import { Panel } from '@/components/Panel'
 import { Status } from '@/components/Status'
 import { verdictLook } from '@/components/status'
 import table from '@/components/Table.module.css'
-import type { GateVerdict } from '@/lib/api/types'
+import type { GateVerdict, SliceVerdict } from '@/lib/api/types'
 import { count, score, signed } from '@/lib/format'
 import css from './Updates.module.css'
 
@@ -13,6 +13,27 @@ const power = (chance: number | null | undefined) =>
   chance === null || chance === undefined
     ? undefined
     : `With as many examples, an update that changes nothing passes with probability ${score(chance)}`
+
+/** A slice of the task's exam: what this update brought, and what was there before it. */
+function SliceRow({ slice }: { slice: SliceVerdict }) {
+  return (
+    <tr className={css.slice}>
+      <th scope="row">
+        {slice.name}
+        {slice.stale > 0 ? <span className={css.role}>{count(slice.stale)} answers out of date</span> : null}
+      </th>
+      <td className={table.fit}>
+        <Status look={verdictLook(slice.verdict)} />
+      </td>
+      <td className={table.right}>{score(slice.candidate)}</td>
+      <td className={table.right}>{score(slice.champion)}</td>
+      <td className={table.right}>{signed(slice.difference)}</td>
+      <td />
+      <td />
+      <td className={table.right}>{count(slice.n)}</td>
+    </tr>
+  )
+}
 
 /** The gate's verdict task by task: numbers, and the sentence that says why. */
 export function GateTable({ verdict }: { verdict: GateVerdict }) {
@@ -34,7 +55,7 @@ export function GateTable({ verdict }: { verdict: GateVerdict }) {
             </tr>
           </thead>
           <tbody>
-            {verdict.tasks.map((task) => (
+            {verdict.tasks.flatMap((task) => [
               <tr key={task.task}>
                 <th scope="row">
                   {task.task} <span className={css.role}>{ROLES[task.role]}</span>
@@ -58,8 +79,9 @@ export function GateTable({ verdict }: { verdict: GateVerdict }) {
                 <td className={table.right} title={power(task.power)}>
                   {count(task.n)}
                 </td>
-              </tr>
-            ))}
+              </tr>,
+              ...task.slices.map((slice) => <SliceRow key={`${task.task} ${slice.name}`} slice={slice} />),
+            ])}
           </tbody>
         </table>
       </div>

@@ -39,7 +39,7 @@ export const logQuery = (id: string, client: QueryClient) =>
   })
 
 export const startUpdate = (model: string, task: string) =>
-  body(api.POST('/api/v1/updates', { body: { model, task } }))
+  body(api.POST('/api/v1/updates', { body: { model, task, kind: 'learn' } }))
 
 export const cancelUpdate = (id: string) =>
   body(api.POST('/api/v1/updates/{update_id}:cancel', { params: { path: { update_id: id } } }))

@@ -42,7 +42,8 @@ it('gives every POST an idempotency key of its own, and no GET', async () => {
       return HttpResponse.json({ items: [] })
     }),
   )
-  const post = () => body(api.POST('/api/v1/updates', { body: { model: 'm', task: 't' } })).catch(() => null)
+  const post = () =>
+    body(api.POST('/api/v1/updates', { body: { model: 'm', task: 't', kind: 'learn' } })).catch(() => null)
   await post()
   await post()
   await get()

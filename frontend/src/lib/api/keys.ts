@@ -8,6 +8,7 @@ export const keys = {
   deployment: (model?: string) => ['deployment', ...(model ? [model] : [])] as const,
   batches: (model?: string) => ['batches', ...(model ? [model] : [])] as const,
   refusals: (batch: string) => ['refusals', batch] as const,
+  ledger: (model?: string) => ['ledger', ...(model ? [model] : [])] as const,
   releases: (model?: string) => ['releases', ...(model ? [model] : [])] as const,
 }
 
@@ -18,11 +19,11 @@ export type Topic = (typeof TOPICS)[number]
 export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[] {
   switch (topic) {
     case 'update':
-      return [keys.overview(), keys.updates(), keys.update(objectId), keys.log(objectId)]
+      return [keys.overview(), keys.updates(), keys.update(objectId), keys.log(objectId), keys.ledger()]
     case 'deployment':
       return [keys.overview(), keys.deployment(), keys.releases()]
     case 'release':
-      return [keys.overview(), keys.releases(), keys.deployment()]
+      return [keys.overview(), keys.releases(), keys.deployment(), keys.ledger()]
     case 'batch':
       return [keys.overview(), keys.models(), keys.batches()]
     case 'task':
