@@ -1433,6 +1433,8 @@ export interface components {
             rollout: components["schemas"]["RolloutPolicy"];
             /**
              * @default {
+             *       "contradicting_rows": 5,
+             *       "contradicting_share": 0.3,
              *       "recall": 60,
              *       "rows": 600,
              *       "slice_rows": 200
@@ -2161,6 +2163,18 @@ export interface components {
          * @description How large a task's exam gets. What an update leaves out of training is its slice of the suite.
          */
         SuitePolicy: {
+            /**
+             * Contradicting Rows
+             * @description fewer contradicting rows than these are corrections, not a mix-up
+             * @default 5
+             */
+            contradicting_rows: number;
+            /**
+             * Contradicting Share
+             * @description of a delivery that may contradict what holds without following a rule
+             * @default 0.3
+             */
+            contradicting_share: number;
             /**
              * Recall
              * @description taught prompts asked again, where a task is examined by recall

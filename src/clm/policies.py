@@ -112,6 +112,12 @@ class SuitePolicy(Policy):
     recall: Annotated[
         int, Field(ge=0, le=100_000, description="taught prompts asked again, where a task is examined by recall")
     ] = 60
+    contradicting_share: Annotated[
+        float, Field(gt=0, le=1, description="of a delivery that may contradict what holds without following a rule")
+    ] = 0.3
+    contradicting_rows: Annotated[
+        int, Field(ge=1, le=100_000, description="fewer contradicting rows than these are corrections, not a mix-up")
+    ] = 5
 
 
 class TransferPolicy(Policy):

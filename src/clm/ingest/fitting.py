@@ -12,15 +12,17 @@ from clm.settings import Settings
 
 
 def limits_now(database: Database, settings: Settings, model: str, task: str) -> Json:
-    """What the rows of a delivery are checked against, fixed on arrival; or why they can't be."""
+    """What the rows of a delivery are checked against, fixed on arrival; or why they can't be asked of the base."""
     with database.read() as session:
         row = catalog.get_model(session, model)
         metric = catalog.get_task(session, model, task).metric
-    longest = catalog.policy_of(row).training.max_tokens
+    policy = catalog.policy_of(row)
+    longest, suite = policy.training.max_tokens, policy.suite
+    told = {"metric": metric, "share": suite.contradicting_share, "fewest": suite.contradicting_rows}
     found = fitness_of(settings.paths.bases / row.base_hash, longest)
     if isinstance(found, str):
-        return {"unchecked": found}
-    return {"base": row.base_hash, "max_tokens": longest, "metric": metric}
+        return told | {"unchecked": found}
+    return told | {"base": row.base_hash, "max_tokens": longest}
 
 
 def check_of(settings: Settings, delivery: Delivery) -> Check:

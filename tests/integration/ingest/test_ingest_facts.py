@@ -5,8 +5,13 @@ import json
 import pyarrow.parquet as pq
 import pytest
 from ingest_room import CALLER, Room
+from test_ingest_http import client_of
+from typer.testing import CliRunner
 
 from clm.catalog import service as catalog
+from clm.cli import data as data_command
+from clm.cli import facts as facts_command
+from clm.cli.context import Context
 from clm.errors import Conflict, InvalidInput
 from clm.ingest import conflicts
 from clm.records import IngestReport, Snapshot
@@ -175,6 +180,44 @@ def test_a_price_changes_with_the_defaults(room: Room) -> None:
             assert (answer, old, number) == (
                 "The Lumo lamp costs 15 euros.", ["The Lumo lamp costs 12 euros."], 2
             )  # fmt: skip
+
+
+def test_contradictions_and_history_over_http_and_on_the_command_line(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(room)
+    for answer, source in (("15", "shop"), ("12", "crm")):
+        room.ingest(rows(("lamp", answer), event_time="2026-01-01", source=source))
+    page = client.get("/api/v1/conflicts", params={"model": "m"}).json()
+    (waiting,) = page["items"]
+    assert [option["answer"] for option in waiting["options"]] == ["15", "12"]
+    assert (waiting["allowed_actions"], page["next_cursor"]) == (["resolve"], None)
+    right = waiting["options"][0]["record_id"]
+    url = f"/api/v1/conflicts/{waiting['id']}"
+    assert client.post(f"{url}:resolve", json={"decision": "rec_none"}).status_code == 422
+    assert client.post(f"{url}:resolve", json={"decision": right}).json()["state"] == "resolved"
+    assert client.post("/api/v1/conflicts:resolve", json={"decision": "newest", "model": "m"}).status_code == 404
+    history = client.get("/api/v1/records/history", params={"model": "m", "of": "Lamp?"}).json()["items"]
+    assert [(row["answer"], row["state"], row["superseded_by"]) for row in history] == [
+        ("15", "holds", None), ("12", "superseded", right)
+    ]  # fmt: skip
+
+    monkeypatch.setenv("CLM_HOME", str(room.settings.home))
+    monkeypatch.setattr(facts_command, "here", Context())
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(data_command.app, list(words), env={"COLUMNS": "300", "NO_COLOR": "1"})
+        assert result.exit_code == 0, result.exception
+        return result.output
+
+    assert "No contradiction waits" in run("conflicts")
+    assert "two sources (crm, shop)" in run("conflicts", "show", waiting["id"])
+    assert "newest" in run("resolve", waiting["id"], "newest")
+    assert right in run("resolve", waiting["id"], "this", right)
+    room.ingest(rows(("desk", "90"), ("desk", "80")))
+    assert "desk" in run("conflicts", "list")
+    assert "keep-both" in run("resolve", "--all", "keep-both")
+    assert right in run("history", "lamp", "-o", "json")
 
 
 def test_facts_are_not_held_out_by_themselves(room: Room) -> None:
