@@ -1,16 +1,20 @@
 """What holds and what is superseded, however the rows arrive."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clm.core.content import content_hash, normalised, prompt_hash
 from clm.facts import Ruling
 from clm.records import Record
+from clm.store import delta
 from clm.store.exam import thinned
 from clm.store.store import Recalled, Store
 from clm.store.versions import Version, stand
@@ -122,6 +126,25 @@ def test_taught_prompts_are_asked_again_with_their_old_answers(tmp_path: Path) -
     elsewhere = Recalled("t", sample=30, since=1)  # of a task that is not updated: only what it has learnt
     file = store.write_suites(store.snapshot("m"), tmp_path / "s", tasks=["t"], recall=[elsewhere])
     assert pq.read_table(file).num_rows == 29
+
+
+def test_tables_from_before_keys_and_slices_keep_working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    with monkeypatch.context() as before:
+        before.setattr(delta, "SCHEMA", pa.schema([delta.SCHEMA.field(i) for i in range(13)]))
+        store.append("m", [record("Lamp?", "15"), record("desk", "90")], suite=False, batch_id="bat_1")
+        store.append("m", [record("Exam?", "yes")], suite=True, batch_id="bat_2")
+    old = store.snapshot("m")
+    assert (old.suites, old.slices) == ({"t": 1}, {"t": {"1": 1}})
+    assert store.append("m", [record("exam", "yes")], suite=False, batch_id="bat_3").fates == ["barred"]
+    store.append("m", [record("lamp", "12", 1)], suite=False, batch_id="bat_4")
+    store.append("m", [replace(record("river", "wet"), slice=2, kind="held_out")], suite=True, batch_id="bat_5")
+    for pinned, superseded, new in ((old, 0, 2), (store.snapshot("m"), 1, 2)):
+        made = store.build_mixture(pinned, "t", since=None, replay_share=0, seed=1, out=tmp_path / "m")
+        assert (made.superseded, made.new_rows) == (superseded, new)
+    rows = pq.read_table(store.write_suites(store.snapshot("m"), tmp_path / "s")).to_pylist()
+    assert sorted((row["slice"], row["kind"]) for row in rows) == [(1, "held_out"), (2, "held_out")]
+    assert [row.state for row in store.history("m", "lamp")] == ["superseded", "holds"]
 
 
 def test_old_slices_are_thinned_fairly_and_never_to_nothing() -> None:
