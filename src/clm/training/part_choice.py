@@ -1,5 +1,6 @@
 """Which of a task's experts an update trains: what can be told at once is, the rest is tried."""
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json, part_number, task_of
 from clm.training.examples import Example
 from clm.training.part_trials import try_both
-from clm.training.parts import Choice, Known, consolidation, next_name, settled
+from clm.training.parts import MOST_SEEN, Choice, Known, consolidation, next_name, settled
 from clm.training.routing import fit, point_of, see, task_answers, task_features
 
 
@@ -30,9 +31,10 @@ def choose_part(
     `changed` are ids of new rows whose key had another answer before. Deterministic in its inputs."""
     parts = known.parts(task)
     router = fit(base, known.seen, training.seed, training.strategies)
-    fresh = see(base, new, point_of(base, known.seen))
+    looked_at = _some(new, changed, training.seed)
+    fresh = see(base, looked_at, point_of(base, known.seen))
     asked = router.route(fresh.features)
-    told = {name for row, name in zip(new, asked, strict=True) if row.record_id in changed and name in parts}
+    told = {name for row, name in zip(looked_at, asked, strict=True) if row.record_id in changed and name in parts}
     if len(told) > 1:
         return consolidation(task, old, known, "Made one: facts of several parts changed, and what an old part says "
                              "would stay within reach.")  # fmt: skip
@@ -46,6 +48,13 @@ def choose_part(
     if reason is not None:
         return replace(refresh, reason=f"Refreshed: {reason}.")
     return try_both(base, new, old, known, training, policy, refresh, next_name(task, parts))
+
+
+def _some(new: Sequence[Example], changed: frozenset[str], seed: int) -> list[Example]:
+    """All that change a fact, and of the others as many as a router learns from."""
+    others = [row for row in new if row.record_id not in changed]
+    return [*(row for row in new if row.record_id in changed),
+            *random.Random(seed).sample(others, min(MOST_SEEN, len(others)))]  # fmt: skip
 
 
 def _new_answers(fresh: Seen, parts: Sequence[str], known: Known, old: Sequence[Example]) -> float:

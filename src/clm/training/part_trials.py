@@ -25,6 +25,7 @@ from clm.training.routing import fit, point_of, see, task_features, together
 
 FEWEST_HELD_BACK = 5
 MOST_TIMES = 4  # as many passes over the new rows alone as over all, at most
+MOST_TRIED = 400  # new rows, and replayed ones, of a trial: what it costs must not grow with a delivery
 MOST_HELD_BACK = 100  # rows of each kind: more would make no decision surer that matters
 
 Scores = NDArray[np.float64]
@@ -43,9 +44,10 @@ def try_both(
     """`refresh`, or growing a part called `name`, whichever answers held-back new and old rows better."""
     seed = training.seed
     kept, held_new = _split(new, policy.held_back, seed)
+    kept = kept[:MOST_TRIED]
     _, held_old = _split(old, policy.held_back, seed)
     held, apart = [*held_new, *held_old], {row.record_id for row in held_old}
-    replay = [row for row in refresh.replay if row.record_id not in apart]
+    replay = _shuffled([row for row in refresh.replay if row.record_id not in apart], seed)[:MOST_TRIED]
     point = point_of(base, known.seen)
     seen = see(base, kept, point)
     asked = task_features(base, held, point)
@@ -124,7 +126,12 @@ def _scores(
 
 def _split(rows: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
     """(kept, held back), by a seeded shuffle."""
-    order = list(rows)
-    random.Random(seed).shuffle(order)
+    order = _shuffled(rows, seed)
     held_back = min(MOST_HELD_BACK, max(FEWEST_HELD_BACK, round(share * len(order))))
     return order[held_back:], order[:held_back]
+
+
+def _shuffled(rows: Sequence[Example], seed: int) -> list[Example]:
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    return order
