@@ -109,7 +109,7 @@ class WithinOptions(Options):
     memory: int = field(default=500, metadata=says("rows of the whole task that are kept for replay", 0))
     most_parts: int = field(default=8, metadata=says("experts of the task, at most", 1))
     seeds: tuple[int, ...] = field(default=(1,), metadata=says("of the draws and of the training", 0))
-    epochs: int = field(default=4, metadata=says("passes over the rows; 0: as the policy's default decides", 0))
+    epochs: int = field(default=0, metadata=says("passes over the rows; 0: as the policy's default decides", 0))
     batch_size: int = field(default=4, metadata=says("rows per step", 1))
     learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
     base: str = field(
