@@ -181,6 +181,23 @@ def _banking77(data: Path) -> dict[str, Pool]:
     }
 
 
+def _overlap(data: Path) -> dict[str, Pool]:
+    """CLINC150's two domains on money and the whole of Banking77, under one instruction: only what the customer says,
+    and how, tells them apart."""
+    instruction = "What does the customer want? Answer with the intent."
+    domains, groups = _clinc150(data), list(_banking77(data).values())
+
+    def told(rows: Iterable[Row]) -> list[Row]:
+        return [_row(instruction, row["prompt"].partition("\n\n")[2], row["completion"]) for row in rows]
+
+    pools = {name: domains[name] for name in ("banking", "credit_cards")}
+    labels = [label for group in groups for label in group.labels or ()]
+    pools["banking77"] = Pool(
+        [row for group in groups for row in group.train], [row for group in groups for row in group.test], tuple(labels)
+    )
+    return {name: Pool(told(pool.train), told(pool.test), pool.labels) for name, pool in pools.items()}
+
+
 def _gsm8k(data: Path) -> Pool:
     """Sums in words (Cobbe et al. 2021, arXiv:2110.14168); only the number is asked for, not the way to it."""
     instruction = "Solve this and answer with the number only."
@@ -246,4 +263,6 @@ SETS: dict[str, Callable[[Path], Pool]] = {
 }  # fmt: skip
 
 # Sets that are learnt in parts, class after class; the bare name stands for all parts in their order.
-GROUPS: dict[str, Callable[[Path], dict[str, Pool]]] = {"clinc150": _clinc150, "banking77": _banking77}
+GROUPS: dict[str, Callable[[Path], dict[str, Pool]]] = {
+    "clinc150": _clinc150, "banking77": _banking77, "overlap": _overlap,
+}  # fmt: skip
