@@ -8,6 +8,7 @@ the expert that they reached before.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from clm.evaluation.ruling_out import ruled_out
 from clm.evaluation.simulation import Drawn, draw_updates
 from clm.records import BASE
 
-_OF_GRADED = 4  # times as many draws: the largest of many rates is larger than any of them
+_MORE = 4  # times as many draws for what is bounded theoretically, or raised to a power
 CLOSELY = 500  # shares of won examples that the exact size is looked at for, five times as many as the test looks at
 LOSSES: dict[str, Callable[[float], dict[str, float]]] = {  # kinds of losing so many points
     "outright": lambda m: {"outright": m},
@@ -67,7 +68,7 @@ def _graded(options: GateOptions, error: float, random: np.random.Generator) -> 
     def hits(n: int, share: float) -> Array:
         return (random.random(n) < share).astype(np.float64)
 
-    m, draws = options.margin, _OF_GRADED * options.draws
+    m, draws = options.margin, _MORE * options.draws
     kinds: dict[str, Callable[[int], Array]] = {
         "noise": lambda n: (random.normal(0, 0.1, n) * (random.random(n) < 0.3) - m).clip(-1, 1),
         "whole points": lambda n: -hits(n, m),
@@ -113,7 +114,8 @@ def _no_change(
     options: GateOptions, error: float, random: np.random.Generator, churn: dict[str, float]
 ) -> dict[str, float]:
     """By tasks x examples; tasks are independent of each other."""
-    one = {n: _passed(options, n, error, random, churn) for n in options.sizes}
+    more = replace(options, draws=_MORE * options.draws)
+    one = {n: _passed(more, n, error, random, churn) for n in options.sizes}
     return {f"{tasks}x{n}": one[n] ** tasks for tasks in options.tasks for n in options.sizes}
 
 

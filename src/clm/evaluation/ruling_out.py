@@ -8,7 +8,7 @@ that could be lost, and the task passes however few they are; the reason says up
 *Scores.* The exact test for right/wrong (`clm.evaluation.exact`), betting for graded scores (`clm.evaluation.betting`).
 
 *Likelihood.* `clm.evaluation.likelihood`, where the right answers' likelihoods were measured and the scores themselves
-show no loss. The error rate is split between it and the scores: a fifth for the scores where the suite is large enough.
+show no loss. Each of both gets half of the error rate where the suite is large enough.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from clm.evaluation import exact, likelihood
 from clm.evaluation.comparison import Comparison
 from clm.records import PassedBy
 
-_OF_SCORES = 0.2  # of the error rate, where likelihoods are there too
+_OF_SCORES = 0.5  # of the error rate, where likelihoods are there too
 _HINT = 0.25  # p-value below which a loss is more than the chance that few examples bring
 
 

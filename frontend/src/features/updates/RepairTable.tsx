@@ -9,6 +9,7 @@ import css from './Updates.module.css'
 /** What was tried, as a person would say it. */
 function tried(one: RepairTry): string {
   if (one.kind === 'interpolate') return `Step ${one.step} from the old expert to the new`
+  if (one.kind === 'route') return `Prompts seem ${one.handicap} times as far from the task`
   return `Trained again, ${one.replay_share} older rows per new row`
 }
 
