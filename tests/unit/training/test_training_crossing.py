@@ -15,16 +15,17 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return load_base(tiny_base(tmp_path_factory.mktemp("crossing") / "base"), threads=1)
 
 
-def seen(base: Base, where: float, n: int = 60, seed: int = 0) -> Seen:
-    """Rows around a place of their own along one direction."""
+def seen(base: Base, where: float, n: int = 60, seed: int = 0, turns: float = 0.0) -> Seen:
+    """Rows around a place of their own; `turns` names its direction, for the router goes by directions."""
     width = base.reading.width(base.hidden_size)
     noise = np.random.default_rng(seed).standard_normal((n, width))
-    return Seen((noise + where * np.linspace(-1, 1, width)).astype(np.float32), None, base.reading)
+    direction = np.cos(turns * np.arange(width)) * np.linspace(-1, 1, width)
+    return Seen((noise + where * direction).astype(np.float32), None, base.reading)
 
 
 def test_prompts_change_hands_only_where_the_new_task_comes_near(base: Base) -> None:
     old = {"a": seen(base, 8.0, seed=1), "b": seen(base, -8.0, seed=2)}
-    far = handed_over(base, old, {**old, "c": seen(base, 25.0, seed=3)}, "c", TrainingPolicy())
+    far = handed_over(base, old, {**old, "c": seen(base, 8.0, seed=3, turns=2.0)}, "c", TrainingPolicy())
     assert far == {"a": [0, 60], "b": [0, 60]}
     near = handed_over(base, old, {**old, "c": seen(base, 8.3, seed=3)}, "c", TrainingPolicy())
     assert near["a"][0] >= 15 and near["b"] == [0, 60]
