@@ -168,6 +168,14 @@ def test_one_click_and_a_confirmation_roll_back(browser: Browser, busy: Installa
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_the_ledger_says_when_slices_begin(browser: Browser, busy: Installation, seen: Seen, theme: str) -> None:
+    page = open_page(browser, f"{busy.url}/ledger", seen, theme)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ledger")
+    expect(region(page, "intent")).to_contain_text("they begin with the next update")  # scored before there were slices
+    assert_fine(page, seen)
+
+
+@pytest.mark.parametrize("theme", THEMES)
 def test_rows_are_brought(browser: Browser, busy: Installation, seen: Seen, theme: str, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "What is the Lumo?", "completion": "a lamp"}\n{"prompt": "no answer"}\n')

@@ -38,7 +38,7 @@ function Task({ task }: { task: LedgerTask }) {
   return (
     <Panel title={task.task} note={`${word(task.metric)} · ${count(task.slices.length)} slices`} flush>
       {task.tracks.length === 0 ? (
-        <Nothing>This task has not been scored yet.</Nothing>
+        <Nothing>No score by slices yet: they begin with the next update.</Nothing>
       ) : (
         <div className={table.scroll}>
           <table className={table.table}>
