@@ -71,14 +71,16 @@ def slices_of(rows: Sequence[SliceRow], numbers: Mapping[str, int]) -> tuple[Led
 
 
 def tracks_of(rows: Sequence[SliceRow], numbers: Mapping[str, int]) -> tuple[Track, ...]:
-    """Of one task, by time; of a release that was measured on several versions of the suite, the newest."""
+    """Of one task, by time: what a release's own update measured, for as a later one's champion all of it is legacy;
+    of a release that no update made, the newest."""
     by_subject: dict[tuple[str | None, str | None], dict[str, list[SliceRow]]] = {}
     for row in sorted(rows, key=lambda row: row.created_at):
         subject = (row.release_id, None if row.release_id else row.update_id)
         by_subject.setdefault(subject, {}).setdefault(row.suite_hash, []).append(row)
     tracks: list[Track] = []
     for (release, update), versions in by_subject.items():
-        newest = list(versions.values())[-1]
+        own = [some for some in versions.values() if any(row.update_id for row in some)]
+        newest = [row for row in own[-1] if row.update_id] if own else list(versions.values())[-1]
         by = next((row.update_id for some in versions.values() for row in some if row.update_id), update)
         examined = [row for row in newest if row.kind != "recall"]
         tracks.append(

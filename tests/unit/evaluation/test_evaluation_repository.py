@@ -69,6 +69,12 @@ def test_slices_are_scored_beside_their_suite_and_open_the_ledger(database: Data
     assert [(t.number, t.update_id, t.legacy, t.new, t.recall, t.stale) for t in task.tracks] == [
         (1, None, 0.9, 0.2, 1.0, 3), (2, "upd2", 0.8, 0.7, 1.0, 0)
     ]  # fmt: skip
+    with database.transaction() as session:  # as the champion of a later update, on a suite that has grown
+        later = replace(SCORE, slices=learned, suite_hash="grown")
+        save_scores(session, "m", None, "rel2", {"intent": later}, {"intent": 9})
+    with database.read() as session:
+        again = build_ledger("m", ledger_rows(session, "m"), facts, slices=slice_rows(session, "m")).tasks[0].tracks[1]
+    assert (again.update_id, again.legacy, again.new) == ("upd2", 0.8, 0.7)
 
 
 def test_a_rejected_update_has_its_own_row_once(database: Database) -> None:
