@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from clm.bench.options import (
+    ConflictOptions,
     ContinualOptions,
     GateOptions,
     GrowthOptions,
@@ -28,6 +29,10 @@ BENCHMARKS = {
     "within": Benchmark(
         "clm.bench.within", WithinOptions,
         "Does one task whose classes come one after the other keep the old ones, with how many experts?",
+    ),
+    "conflict": Benchmark(
+        "clm.bench.conflict", ConflictOptions,
+        "When a task's labels are renamed, merged and swapped on the way: is the new learned and the rest kept?",
     ),
     "training": Benchmark(
         "clm.bench.training", TrainingOptions,

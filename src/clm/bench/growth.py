@@ -12,7 +12,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clm.bench.bases import base_reference
+from clm.bench.homes import measured_home
 from clm.bench.options import GrowthOptions
 from clm.bench.processes import PeakOf, cpu_seconds
 from clm.bench.progress import Progress
@@ -50,7 +50,7 @@ def run(options: GrowthOptions, progress: Progress) -> dict[str, Any]:
             f"{options.updates} updates can't be compared {options.compared} by {options.compared}. "
             "Raise --updates, or lower --compared."
         )
-    with _folder(options) as home:
+    with measured_home(options.home, "growth") as home:
         installation = Installation(home, options)
         progress.begin()
         measured: list[dict[str, Any]] = []
@@ -207,15 +207,3 @@ def _policy(options: GrowthOptions) -> ModelPolicy:
 
 def _seconds(start: Any, end: Any) -> float:
     return round((end - start).total_seconds(), 3)
-
-
-@contextmanager
-def _folder(options: GrowthOptions) -> Generator[Path]:
-    if options.home is None:
-        with tempfile.TemporaryDirectory(prefix="clm-growth-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder).resolve()
-        return
-    if options.home.exists() and any(options.home.iterdir()):
-        raise InvalidInput(f"--home {options.home} is not empty. Name a new folder.")
-    options.home.mkdir(parents=True, exist_ok=True)
-    yield options.home.resolve()

@@ -124,6 +124,30 @@ class WithinOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConflictOptions(Options):
+    data: Path = field(default=Path("data"), metadata=says("folder of the data sets"))
+    set: str = field(default="bitext", metadata=says("a data set with classes, or a folder of your own with them"))
+    refreshes: int = field(default=10, metadata=says("updates of the task after its first one", 1))
+    first: int = field(default=270, metadata=says("training rows of the first update", 1))
+    rows: int = field(default=54, metadata=says("new rows of each refresh, and of each bad delivery", 2))
+    test: int = field(default=270, metadata=says("test rows, which the product never sees", 1))
+    changed: float = field(default=0.2, metadata=says("share of the labels that are renamed, merged or swapped", 0))
+    bad: int = field(default=5, metadata=says("deliveries with wrong answers, spread among the refreshes", 0))
+    seed: int = field(default=1, metadata=says("of the draws and of the trainings", 0))
+    epochs: int = field(default=0, metadata=says("passes over the rows; 0: as the policy's default decides", 0))
+    learning_rate: float = field(default=1e-3, metadata=says("peak; linear warm-up, then a cosine", 1e-9))
+    base: str = field(
+        default=EMBEDDED_BASE, metadata=says(f"name of a base, or its folder; {TINY_BASE}: random weights")
+    )
+    home: Path | None = field(
+        default=None, metadata=says("folder for the installation that is measured; none: a temporary one")
+    )
+    dtype: str = field(default="float32", metadata=says("of the base's weights: float32 or bfloat16"))
+    device: str = field(default="cpu", metadata=says("that learns and answers: cpu or cuda"))
+    threads: int = field(default=THREADS, metadata=says("CPU threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions(Options):
     data: Path | None = field(
         default=None, metadata=says("folder of the data sets; none: sentences that the benchmark writes itself")

@@ -94,6 +94,12 @@ def values(table: DeltaTable, column: str, where: ds.Expression | None = None) -
     return set(read(table, [column], where)[column].to_pylist())
 
 
+def ids_of(table: DeltaTable, batch_id: str) -> list[str]:
+    """Record ids of a batch's rows; chosen after reading, as in `read_ids`."""
+    found = read(table, ["record_id", "batch_id"])
+    return found.filter(pc.call_function("equal", [found["batch_id"], pa.scalar(batch_id)]))["record_id"].to_pylist()
+
+
 def of_task(task: str) -> ds.Expression:
     return ds.field("task") == task
 

@@ -223,6 +223,11 @@ class Store:
         ]
         return sorted(rows, key=lambda row: (row["record_id"], row["task"]))
 
+    def of_batch(self, model: str, batch_id: str, *, suite: bool = False) -> list[str]:
+        """Ids of the training (or held-out) rows that a batch brought."""
+        path = self._path(model, suite)
+        return delta.ids_of(delta.open_table(path), batch_id) if delta.exists(path) else []
+
     def counts(self, model: str, *, suite: bool = False) -> dict[str, int]:
         """Rows per task now; read from the log, so cheap enough for every page."""
         path = self._path(model, suite)

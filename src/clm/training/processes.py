@@ -5,6 +5,7 @@ take the same step and hold the same weights; only the main process writes. An e
 process, but for float32's last digits.
 """
 
+import atexit
 import hashlib
 from collections.abc import Sequence
 
@@ -57,6 +58,7 @@ class Launched(Processes):
         from accelerate import PartialState
 
         self._state = PartialState(cpu=device.type == "cpu")
+        atexit.register(_leave)
         self._device = device
         self.count = self._state.num_processes
         self.index = self._state.process_index
@@ -94,6 +96,12 @@ class Launched(Processes):
                 "The processes of this training were given different rows, policies or checkpoints. Start all of them "
                 "with the same job, on a folder that they share."
             )
+
+
+def _leave() -> None:
+    """Ends the group before Python ends: its threads, still running then, abort a process that has done its work."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def join(device: torch.device) -> Processes:
