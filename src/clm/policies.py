@@ -96,7 +96,7 @@ class MemoryPolicy(Policy):
     policy: Annotated[
         Literal["random", "balanced", "diverse", "surprising", "feedback"], Field(description="how rows are chosen")
     ] = "balanced"
-    rows: Annotated[int, Field(ge=0, le=1_000_000, description="per task, at most")] = 500
+    rows: Annotated[int, Field(ge=0, le=1_000_000, description="per task, at most")] = 2000
     megabytes: Annotated[float, Field(gt=0, le=100_000, description="content per task, at most")] = 16.0
 
 

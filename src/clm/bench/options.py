@@ -106,7 +106,7 @@ class WithinOptions(Options):
     strategies: tuple[str, ...] = field(default=("experts", "replay", "joint"), metadata=says("what to compare"))
     train: int = field(default=600, metadata=says("training rows per delivery", 1))
     test: int = field(default=100, metadata=says("test rows per delivery", 1))
-    memory: int = field(default=500, metadata=says("rows of the whole task that are kept for replay", 0))
+    memory: int = field(default=2000, metadata=says("rows of the whole task that are kept for replay", 0))
     most_parts: int = field(default=8, metadata=says("experts of the task, at most", 1))
     seeds: tuple[int, ...] = field(default=(1,), metadata=says("of the draws and of the training", 0))
     epochs: int = field(default=0, metadata=says("passes over the rows; 0: as the policy's default decides", 0))

@@ -19,7 +19,7 @@ NEAREST = 8  # strangers that a prompt is compared with
 FOLDS = 5  # leads are measured on rows that nothing was fitted on
 SURE = 0.005  # quantile of a task's own held-back leads: what is near
 STRANGE = 0.98  # quantile of held-back strangers' leads to the task: what is far
-MOST_LOST = 0.1  # share of a task's held-back prompts that may stay below, where strangers lie among them
+MOST_LOST = 0.01  # share of a task's held-back prompts that may stay below, where strangers lie among them
 REACH = 0.9  # the least lead between near (0) and far (1): wide, for users word things anew
 
 

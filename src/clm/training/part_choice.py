@@ -13,8 +13,9 @@ from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json, part_number, task_of
 from clm.training.examples import Example
 from clm.training.part_trials import try_both
-from clm.training.parts import MOST_SEEN, Choice, Known, consolidation, next_name, settled
-from clm.training.routing import fit, point_of, see, task_answers, task_features
+from clm.training.parts import Choice, Known, consolidation, next_name, settled
+from clm.training.routing import fit, point_of, see, task_features
+from clm.training.seen import MOST_SEEN, task_answers
 
 
 def choose_part(

@@ -1,6 +1,5 @@
 """A training job's way from its mixture to what is learned: which expert, from where, on which rows."""
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,8 +12,9 @@ from clm.llm.router import Seen
 from clm.records import Json
 from clm.training.examples import Example
 from clm.training.part_choice import choose_part
-from clm.training.parts import MOST_SEEN, Choice, Known, consolidation, seen_after
-from clm.training.routing import fit, point_of, see, task_features, together
+from clm.training.parts import Choice, Known, consolidation, seen_after
+from clm.training.routing import fit, point_of, see, task_features
+from clm.training.seen import some, together
 from clm.training.transfer import Start, start_of_job
 
 
@@ -95,9 +95,8 @@ def _decided(file: Path, old: Sequence[Example]) -> Choice | None:
 
 def _one_adapter(job: TrainingJob, folder: Path, base: Base, examples: list[Example], seen: Mapping[str, Seen]) -> Plan:
     """A task's first expert, or an adapter that several tasks share."""
-    chosen = random.Random(job.policy.seed).sample(examples, min(MOST_SEEN, len(examples)))
-    mine = see(base, chosen, point_of(base, seen))
+    mine = see(base, some(examples, job.policy.seed), point_of(base, seen))
     if job.task in seen:  # its older prompts still come, though few of them are replayed
-        mine = together(seen[job.task], mine, MOST_SEEN, job.policy.seed)
+        mine = together(seen[job.task], mine, job.policy.seed)
     start = start_of_job(job, folder, base, examples, mine.features)
     return Plan(job.task, job.init_expert, start.path if start else None, None, mine, job.state, transfer=start)

@@ -20,12 +20,15 @@ from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json
 from clm.training.examples import Example, tokenise
 from clm.training.loop import train
-from clm.training.parts import MOST_SEEN, Choice, Known
-from clm.training.routing import fit, point_of, see, task_features, together
+from clm.training.parts import Choice, Known
+from clm.training.routing import fit, point_of, see, task_features
+from clm.training.seen import together
 
 FEWEST_HELD_BACK = 5
 MOST_TIMES = 4  # as many passes over the new rows alone as over all, at most
 MOST_TRIED = 400  # new rows, and replayed ones, of a trial: what it costs must not grow with a delivery
+LEAST_GAIN = 0.02  # mean likelihood by which a new part has to be better
+SURE = 2.0  # standard errors of it
 MOST_HELD_BACK = 100  # rows of each kind: more would make no decision surer that matters
 
 Scores = NDArray[np.float64]
@@ -56,7 +59,7 @@ def try_both(
     tried: dict[str, tuple[Scores, Scores]] = {}
     steps = policy.trial_epochs * (len(kept) + len(replay))  # in rows: both get as much, as far as that makes sense
     for kind, part, rows in (("refresh", refresh.part, [*kept, *replay]), ("grow", name, kept)):
-        mine = together(known.seen[part], seen, MOST_SEEN, seed) if kind == "refresh" else seen
+        mine = together(known.seen[part], seen, seed) if kind == "refresh" else seen
         try:
             expert = _trained(base, rows, training, min(MOST_TIMES * policy.trial_epochs, steps // len(rows)), start)
         except TrainingFailed as error:
@@ -71,8 +74,8 @@ def try_both(
 
 
 def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: str) -> Choice:
-    """Grows where that is better by more than one standard error, new and old rows counting alike: a tie refreshes,
-    for every part costs memory. `tried`: per candidate the scores of held-back new and of old rows. Pure."""
+    """Grows where that is better by `LEAST_GAIN` and by `SURE` standard errors, new and old rows counting alike: else
+    it refreshes, for every part costs memory and takes prompts from the others, with each update more. `tried`: per candidate the scores of held-back new and of old rows. Pure."""
     if "grow" not in tried:
         return replace(refresh, reason="Refreshed: the trial of a new part failed.")
     grown = replace(refresh, kind="grow", part=name, replay=())
@@ -85,7 +88,7 @@ def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: st
     told = (f"held-back new rows score {new:.3f} with a new part and {new_kept:.3f} refreshed, old ones {old:.3f} and "
             f"{old_kept:.3f} (gain {gain:+.3f} ± {error:.3f})")  # fmt: skip
     evidence = {**refresh.evidence, "gain": round(gain, 4), "standard_error": round(error, 4)}
-    if gain > error:
+    if gain > max(LEAST_GAIN, SURE * error):
         return replace(grown, reason=f"Grown: {told}.", evidence=evidence)
     return replace(refresh, reason=f"Refreshed: {told}.", evidence=evidence)
 

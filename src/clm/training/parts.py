@@ -6,7 +6,6 @@ it. `clm.training.part_choice` decides; where neither is obvious, `clm.training.
 makes one expert of all parts, from replay memory.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,11 @@ from clm.policies import PartsPolicy, TrainingPolicy
 from clm.records import Json, part_number, task_of
 from clm.strategies import Distill
 from clm.training.examples import Example
-from clm.training.routing import point_of, see, together
+from clm.training.routing import point_of, see
+from clm.training.seen import some, together
 
 FEWEST_NEW = 20  # with fewer, what is held back says nothing
 FEWEST_OLD = 10
-MOST_SEEN = 400  # prompts of a part that the router learns from
 
 Kind = Literal["new", "refresh", "grow", "consolidate"]
 
@@ -83,12 +82,11 @@ def consolidation(task: str, old: Sequence[Example], known: Known, reason: str) 
 
 def seen_after(base: Base, choice: Choice, new: Sequence[Example], seen: Mapping[str, Seen], seed: int) -> Seen:
     """What the router knows of a part once it is trained: its older prompts still come."""
-    chosen = random.Random(seed).sample(list(new), min(MOST_SEEN, len(new)))
     before = [seen[name] for name in (choice.part, *choice.merged) if name in seen and choice.kind != "grow"]
-    after = [see(base, chosen, point_of(base, seen))] if chosen else []
+    after = [see(base, some(new, seed), point_of(base, seen))] if new else []
     merged, *rest = [*before, *after]
     for each in rest:
-        merged = together(merged, each, MOST_SEEN, seed)
+        merged = together(merged, each, seed)
     return merged
 
 

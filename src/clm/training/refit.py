@@ -5,7 +5,6 @@ none, to their content addresses, then `result.json`; `error.json` with exit cod
 """
 
 import json
-import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ def _refit(job: RefitJob, _: Path) -> RefitResult:
     # Imported late, for torch takes seconds and the answer may be there already.
     from clm.llm.base import load_base_of
     from clm.llm.router import Seen, save_features, save_router
-    from clm.training.parts import MOST_SEEN
     from clm.training.routing import fit, load_seen, point_of, see
+    from clm.training.seen import some
 
     base = load_base_of(job)
     policy = job.policy
@@ -34,8 +33,7 @@ def _refit(job: RefitJob, _: Path) -> RefitResult:
     new: dict[str, Seen] = {}
     for task, mixture in job.rows.items():
         examples = _examples(mixture)
-        chosen = random.Random(policy.seed).sample(examples, min(MOST_SEEN, len(examples)))
-        new[task] = see(base, chosen, point)
+        new[task] = see(base, some(examples, policy.seed), point)
     router = fit(base, {**kept, **new}, policy.seed, policy.strategies)
     return RefitResult(
         router=Stored(*save_router(router, job.artifacts.routers)),

@@ -1,21 +1,19 @@
 """The router's part of a training: features of the task's prompts, and a router over all tasks of the candidate."""
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from clm.errors import InvalidInput
 from clm.llm.base import Base
 from clm.llm.discriminant import Features
 from clm.llm.points import Point
-from clm.llm.prompts import completion_text, routing_ids
-from clm.llm.router import Answers, Router, Seen, answer_numbers, fit_router, load_features
+from clm.llm.prompts import routing_ids
+from clm.llm.router import Router, Seen, fit_router, load_features
 from clm.llm.runtime import Runtime
 from clm.strategies import Experts, StrategyOptions
 from clm.training.examples import Example
+from clm.training.seen import task_answers
 from clm.training.strangers import instruction_of, strangers
 
 
@@ -31,11 +29,6 @@ def task_features(base: Base, examples: Sequence[Example], point: Point | None =
     limit = base.model.config.max_positions - 1
     ids = [routing_ids(base.tokenizer, e.shape, e.content)[-limit:] for e in examples]
     return Runtime(base).features(ids, point)
-
-
-def task_answers(examples: Sequence[Example]) -> Answers:
-    """`[n]`: which of these examples have the same answer; plain text has none."""
-    return answer_numbers(["" if e.shape == "text" else completion_text(e.shape, e.content).strip() for e in examples])
 
 
 def load_seen(files: Mapping[str, Path]) -> dict[str, Seen]:
@@ -58,16 +51,6 @@ def point_of(base: Base, seen: Mapping[str, Seen]) -> Point:
             "teach it again: its rows are still in the store."
         )
     return next(iter(points), base.reading)
-
-
-def together(old: Seen, new: Seen, most: int, seed: int) -> Seen:
-    """Both, in even parts where that is more than `most` rows."""
-    room = max(most - len(new.features), most // 2)
-    kept = sorted(random.Random(seed).sample(range(len(old.features)), min(room, len(old.features))))
-    features = np.concatenate([old.features[kept], new.features[: most - len(kept)]])
-    if old.answers is None or new.answers is None:
-        return replace(new, features=features, answers=None)
-    return replace(new, features=features, answers=np.concatenate([old.answers[kept], new.answers[: most - len(kept)]]))
 
 
 def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[StrategyOptions] = ()) -> Router:
