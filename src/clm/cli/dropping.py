@@ -6,11 +6,16 @@ import typer
 
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
+from clm.errors import InvalidInput
+from clm.records import Json
 
 if TYPE_CHECKING:
     from clm.ingest.dropping import Dropped
 
-Ids = Annotated[list[str], typer.Argument(help="Ids as updates and refusals name them: rec_…", metavar="RECORD…")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Ids as updates and refusals name them: rec_…", metavar="[RECORD…]")
+]
+Batch = Annotated[str | None, typer.Option("--batch", help="Instead of ids: all that this delivery brought (bat_…).")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Goes into the audit.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
@@ -18,19 +23,24 @@ Undo = Annotated[bool, typer.Option("--undo", help="Take it back: from now on th
 
 
 def drop_rows(
-    records: Ids,
+    records: Ids = None,
+    batch: Batch = None,
     model: Model = None,
     reason: Reason = "dropped by hand",
     undo: Undo = False,
     dry_run: DryRun = False,
     output: Output = Format.table,
 ) -> None:
-    """Take training rows out: no update learns from them or replays them from now on. They stay in the dataset."""
-    _drop(records, model, reason, undo, dry_run, output, suite=False)
+    """Take training rows out: no update learns from them or replays them from now on. They stay in the dataset.
+
+    With --batch all of a delivery goes, what was held out of it too.
+    """
+    _drop(records, batch, model, reason, undo, dry_run, output, sides=(False, True) if batch else (False,))
 
 
 def drop_examples(
-    examples: Ids,
+    examples: Ids = None,
+    batch: Batch = None,
     model: Model = None,
     reason: Reason = "dropped by hand",
     undo: Undo = False,
@@ -38,7 +48,7 @@ def drop_examples(
     output: Output = Format.table,
 ) -> None:
     """Take held-out examples out: no update is asked them from now on. Their prompts still stay out of training."""
-    _drop(examples, model, reason, undo, dry_run, output, suite=True)
+    _drop(examples, batch, model, reason, undo, dry_run, output, sides=(True,))
 
 
 def list_dropped(
@@ -61,17 +71,37 @@ def list_dropped(
 
 
 def _drop(
-    records: list[str], model: str | None, reason: str, undo: bool, dry_run: bool, output: Format, *, suite: bool
-) -> None:
+    records: list[str] | None, batch: str | None, model: str | None, reason: str, undo: bool, dry_run: bool,
+    output: Format, *, sides: tuple[bool, ...],
+) -> None:  # fmt: skip
+    """`sides`: whether held-out examples are meant, or training rows, or both."""
     from dataclasses import asdict
 
-    from clm.ingest.dropping import drop
+    from clm.ingest.dropping import drop, rows_of
 
+    if bool(records) == (batch is not None):
+        raise InvalidInput("Name the records to take out, or the delivery that brought them with --batch.")
+    name = here.model(model)
+    done: list[Dropped] = []
     # A reading session drops whatever was changed in it.
     with here.database.read() if dry_run else here.database.transaction() as session:
-        done = drop(session, here.store, here.caller, model=here.model(model), record_ids=records, suite=suite,
-                    reason=reason, undo=undo)  # fmt: skip
-    show(asdict(done) | {"dry_run": dry_run}, output, lambda: _tell(done, dry_run))
+        for suite in sides:
+            ids = records or []
+            if batch is not None:
+                if len(sides) > 1 and not here.store.of_batch(name, batch, suite=suite):
+                    continue
+                ids = rows_of(session, here.store, name, batch, suite)
+            done.append(drop(session, here.store, here.caller, model=name, record_ids=ids, suite=suite, reason=reason,
+                             undo=undo))  # fmt: skip
+        if not done:  # says why
+            rows_of(session, here.store, name, batch or "", suite=False)
+    made: list[Json] = [asdict(one) | {"dry_run": dry_run} for one in done]
+
+    def tell() -> None:
+        for one in done:
+            _tell(one, dry_run)
+
+    show(made[0] if len(sides) == 1 else made, output, tell)
 
 
 def _tell(done: "Dropped", dry_run: bool) -> None:

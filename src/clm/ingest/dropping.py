@@ -18,6 +18,7 @@ from clm.core.caller import Caller
 from clm.core.clock import now
 from clm.core.events import publish
 from clm.errors import InvalidInput, NotFound
+from clm.ingest import repository
 from clm.ingest.tables import DroppedRow
 from clm.records import Json
 
@@ -32,6 +33,7 @@ class Rows(Protocol):
         self, model: str, record_ids: Iterable[str], version: int | None = None, *, suite: bool = False
     ) -> list[Json]: ...
     def counts(self, model: str, *, suite: bool = False) -> dict[str, int]: ...
+    def of_batch(self, model: str, batch_id: str, *, suite: bool = False) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,17 @@ def drop(
         unchanged=tuple(one for one in wanted if one not in ids),
         left={task: counts.get(task, 0) - out[task] for task in sorted({row["task"] for row in there})},
     )
+
+
+def rows_of(session: Session, store: Rows, model: str, batch_id: str, suite: bool) -> list[str]:
+    """Ids of the training rows (or held-out examples) that a delivery brought, as `drop` takes them. Raises NotFound
+    for an unknown batch, and for one that brought none."""
+    batch = repository.get_batch(session, batch_id)
+    found = store.of_batch(model, batch_id, suite=suite) if batch.model == model else []
+    if not found:
+        what = "held-out examples" if suite else "training rows"
+        raise NotFound(f"Batch {batch_id} brought model {model!r} no {what}; nothing was changed.")
+    return found
 
 
 def dropped_rows(session: Session, model: str, *, undone: bool = False) -> list[DroppedRow]:

@@ -142,7 +142,11 @@ def drop_rows(name: str, body: DropIn, database: DatabaseDep, caller: CallerDep,
     """Takes rows out of updates, memories and suites from now on, or takes that back. They stay in the dataset."""
     # A reading session drops whatever was changed in it.
     with database.read() if body.dry_run else database.transaction() as session:
-        done = dropping.drop(session, store, caller, model=name, **body.model_dump(exclude={"dry_run"}))
+        ids = body.record_ids
+        if body.batch_id is not None:
+            ids = dropping.rows_of(session, store, name, body.batch_id, body.suite)
+        done = dropping.drop(session, store, caller, model=name, record_ids=ids, suite=body.suite, reason=body.reason,
+                             undo=body.undo)  # fmt: skip
     return DropOut.model_validate({**vars(done), "dry_run": body.dry_run})
 
 

@@ -1,6 +1,6 @@
 """Request and response bodies of ingest."""
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -90,11 +90,18 @@ class SourceList(Schema):
 class DropIn(Body):
     """Rows to take out, or with `undo` to take back."""
 
-    record_ids: list[str] = Field(min_length=1, max_length=10_000)
+    record_ids: list[str] = Field(default=[], max_length=10_000)
+    batch_id: str | None = Field(default=None, description="instead of ids: all that this delivery brought")
     suite: bool = Field(default=False, description="held-out examples, not training rows")
     reason: str = Field(min_length=1, max_length=500)
     undo: bool = False
     dry_run: bool = Field(default=False, description="say what would happen, and change nothing")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.record_ids) == (self.batch_id is not None):
+            raise ValueError("name record_ids, or a batch_id")
+        return self
 
 
 class DroppedRecord(Schema):

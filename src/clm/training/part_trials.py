@@ -75,7 +75,10 @@ def try_both(
 
 def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: str) -> Choice:
     """Grows where that is better by `LEAST_GAIN` and by `SURE` standard errors, new and old rows counting alike: else
-    it refreshes, for every part costs memory and takes prompts from the others, with each update more. `tried`: per candidate the scores of held-back new and of old rows. Pure."""
+    it refreshes, for every part costs memory and takes prompts from the others, with each update more.
+
+    `tried`: per candidate the scores of held-back new and of old rows. Pure.
+    """
     if "grow" not in tried:
         return replace(refresh, reason="Refreshed: the trial of a new part failed.")
     grown = replace(refresh, kind="grow", part=name, replay=())

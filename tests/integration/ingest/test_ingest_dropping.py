@@ -115,3 +115,30 @@ def test_on_the_command_line(filled: tuple[Room, list[str], str], monkeypatch: p
     assert "spam" in run(data.app, "dropped")
     assert "Is taken back" in run(data.app, "drop", ids[0], "--undo")
     assert json.loads(run(data.app, "dropped", "-o", "json"))[0]["of"] == "suite"
+
+
+def test_a_whole_delivery_goes_with_what_was_held_out_of_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLM_HOME", str(room.settings.home))
+    monkeypatch.setattr(command, "here", Context())
+    good, bad = room.ingest(ROWS), room.ingest(ROWS.replace(b"q ", b"bad q "))
+    exam = room.ingest(HELD_OUT, suite=True)
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(data.app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+        return result.output if result.exit_code == 0 else f"{result.exception}"
+
+    assert run("drop", "--batch", bad.batch_id, "--dry-run").count("Would be dropped") == 4
+    assert "has 4 training rows left" in run("drop", "--batch", bad.batch_id, "-r", "labels were swapped")
+    assert "has 0 held-out examples left" in run("drop", "--batch", exam.batch_id)
+    with room.database.read() as session:
+        assert {row.record_id for row in dropped_rows(session, "m") if not row.suite} == set(
+            room.store.of_batch("m", bad.batch_id)
+        )
+    assert "brought model 'm' no training rows" in run("drop", "--batch", room.ingest(ROWS).batch_id)
+    assert "There is no batch 'bat_x'" in run("drop", "--batch", "bat_x")
+    assert "or the delivery" in run("drop") and "or the delivery" in run("drop", "rec_1", "--batch", good.batch_id)
+
+    client, path = TestClient(create_app(room.settings, room.database)), "/api/v1/models/m/drops"
+    undone = client.post(path, json={"batch_id": bad.batch_id, "reason": "a mistake", "undo": True}).json()
+    assert len(undone["records"]) == 4 and undone["left"] == {"intent": 8}
+    assert client.post(path, json={"reason": "nothing"}).status_code == 422
