@@ -122,12 +122,14 @@ def fit_router(
     shrinkage: float | None = None,
     answers: Mapping[str, Answers | None] | None = None,
     point: Point | None = None,
+    like: Router | None = None,
 ) -> Router:
     """Fits on `[n, features]` per task; `general` are features of prompts that no task is about, in one or several
     groups (as they are, in lower case, behind an instruction) with the same prompts in the same order.
 
     `answers`, `[n]` per task, say which of its rows have the same answer; `point` says where all features were read
-    (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it.
+    (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it. `like`:
+    a router over the same tasks whose thresholds are taken, which are most of the work.
     Deterministic in its inputs. Raises InvalidInput for no task, an empty one, differing widths or values not finite.
     """
     groups = [general] if isinstance(general, np.ndarray) else list(general)
@@ -135,16 +137,24 @@ def fit_router(
     tasks = tuple(sorted(features))
     rows = [np.asarray(features[task], np.float64) for task in tasks]
     nearness = fit_metric(rows, shrinkage)
-    near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed, shrinkage)]
-    far = np.quantile(nearness.distances(groups[0]), GENERAL_QUANTILE, axis=0)
-    thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
     parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
     beside = distinct([np.asarray(group, np.float64) for group in groups])
     judge = fit_judge(parts, beside, shrinkage)
-    strangers = Strangers(judge.middle, judge.strangers, least_leads(parts, beside, seed, shrinkage))
-    # A few wordings don't tell how far another one may lie: there the lead before strangers has to do more.
-    limits = np.array([t * (1 + UNKNOWN / len(part)) for t, part in zip(thresholds, rows, strict=True)])
+    if like is not None and like.strangers is not None:
+        limits, least = like.thresholds, like.strangers.least
+    else:
+        limits, least = _limits(rows, nearness, groups[0], seed, shrinkage), least_leads(parts, beside, seed, shrinkage)
+    strangers = Strangers(judge.middle, judge.strangers, least)
     return Router(tasks, judge.discriminant, nearness, limits, judge.classes, strangers, point=point)
+
+
+def _limits(rows: list[Array], nearness: Metric, general: Features, seed: int, shrinkage: float | None) -> Array:
+    """`[tasks]`: how far a prompt may lie from its task as a whole."""
+    near = [np.quantile(d, OWN_QUANTILE) if len(d) else 0.0 for d in _held_back_distances(rows, seed, shrinkage)]
+    far = np.quantile(nearness.distances(general), GENERAL_QUANTILE, axis=0)
+    thresholds = [n if n >= f else max(n, 1e-3) ** (1 - REACH) * f**REACH for n, f in zip(near, far, strict=True)]
+    # A few wordings don't tell how far another one may lie: there the lead before strangers has to do more.
+    return np.array([t * (1 + UNKNOWN / len(part)) for t, part in zip(thresholds, rows, strict=True)])
 
 
 def _by_answer(rows: Array, answers: Answers | None) -> list[Array]:

@@ -88,9 +88,13 @@ def least_leads(
         if not all(kept) or not all(map(len, known)):
             continue
         judge = fit_judge(kept, known, shrinkage)
-        for number, (classes, mine) in enumerate(zip(tasks, labels, strict=True)):
-            held = np.concatenate([one[label == fold] for one, label in zip(classes, mine, strict=True)])
-            own[number].append(judge(held)[1][:, number])
+        held = [
+            np.concatenate([one[label == fold] for one, label in zip(classes, mine, strict=True)])
+            for classes, mine in zip(tasks, labels, strict=True)
+        ]
+        leads = np.split(judge(np.concatenate(held))[1], np.cumsum([len(rows) for rows in held[:-1]]))
+        for number, of_task in enumerate(leads):
+            own[number].append(of_task[:, number])
         far.append([judge(group[np.arange(len(group)) % FOLDS == fold])[1] for group in strangers])
     if not far:  # a task of one row, or a single stranger: nothing can be held back
         return np.zeros(len(tasks))

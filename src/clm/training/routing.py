@@ -53,8 +53,15 @@ def point_of(base: Base, seen: Mapping[str, Seen]) -> Point:
     return next(iter(points), base.reading)
 
 
-def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[StrategyOptions] = ()) -> Router:
-    """A router over experts, of which only what was seen of their prompts is needed, not their data.
+def fit(
+    base: Base,
+    seen: Mapping[str, Seen],
+    seed: int,
+    strategies: Sequence[StrategyOptions] = (),
+    like: Router | None = None,
+) -> Router:
+    """A router over experts, of which only what was seen of their prompts is needed, not their data; with the
+    thresholds of `like`, or with its own.
 
     How many experts it mixes, and how sharply, is the option of the strategy `experts`.
     """
@@ -63,6 +70,6 @@ def fit(base: Base, seen: Mapping[str, Seen], seed: int, strategies: Sequence[St
     point = point_of(base, seen)
     beside = [one.strangers for one in seen.values() if one.strangers is not None]
     general = [*strangers(base, point), *beside]
-    router = fit_router(features, general, seed, answers=answers, point=point)
+    router = fit_router(features, general, seed, answers=answers, point=point, like=like)
     options = next((chosen for chosen in strategies if isinstance(chosen, Experts)), Experts())
     return replace(router, experts=options.mix, sharpness=options.sharpness)

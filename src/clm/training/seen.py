@@ -10,7 +10,7 @@ from clm.llm.router import FEWEST_OF_ANSWER, Answers, Seen, answer_numbers
 from clm.training.examples import Example
 
 MOST_SEEN = 400  # prompts of an expert, or
-OF_ANSWER = 30  # so many for each answer that repeats, where that is more; but never more than
+OF_ANSWER = 60  # so many for each answer that repeats, where that is more; but never more than
 MOST_KEPT = 4000
 
 

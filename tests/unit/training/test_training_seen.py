@@ -6,7 +6,7 @@ from clm.llm.router import Seen, fit_router
 from clm.training.examples import Example
 from clm.training.seen import MOST_SEEN, OF_ANSWER, some, together
 
-WIDTH, CLASSES, ROWS = 24, 12, 40
+WIDTH, CLASSES, ROWS = 24, 9, 70
 random = np.random.default_rng(4)
 CENTRES = random.normal(0, 3, (CLASSES * 8, WIDTH))
 
