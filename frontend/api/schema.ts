@@ -1021,6 +1021,11 @@ export interface components {
          */
         DropIn: {
             /**
+             * Batch Id
+             * @description instead of ids: all that this delivery brought
+             */
+            batch_id?: string | null;
+            /**
              * Dry Run
              * @description say what would happen, and change nothing
              * @default false
@@ -1028,7 +1033,10 @@ export interface components {
             dry_run: boolean;
             /** Reason */
             reason: string;
-            /** Record Ids */
+            /**
+             * Record Ids
+             * @default []
+             */
             record_ids: string[];
             /**
              * Suite
@@ -1339,7 +1347,7 @@ export interface components {
             /**
              * Rows
              * @description per task, at most
-             * @default 500
+             * @default 2000
              */
             rows: number;
         };
@@ -1388,7 +1396,7 @@ export interface components {
              * @default {
              *       "megabytes": 16,
              *       "policy": "balanced",
-             *       "rows": 500
+             *       "rows": 2000
              *     }
              */
             memory: components["schemas"]["MemoryPolicy"];
