@@ -47,7 +47,7 @@ class Worker:
             (self._start_queued, 0.5),
             (self._delivery.tick, 0.5),
             (self._take_from_folders, 1.0),
-            (lambda: triggers.fire(self._database), 1.0),
+            (lambda: triggers.fire(self._database, self._store), 1.0),
             (self._tracking.tick, 2.0),
             (self._anchor_audit, ANCHOR_SECONDS),
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from clm.errors import NotFound
@@ -59,13 +59,14 @@ def has_rows(session: Session, model: str, task: str) -> bool:
     return session.scalar(query) is not None
 
 
-def accepted_since(session: Session, model: str, task: str, since: datetime | None) -> int:
-    """Training rows of a task that were accepted after a moment (None: ever); what the volume trigger counts.
+def batches_since(session: Session, model: str, task: str, since: datetime | None) -> dict[str, int]:
+    """Rows that may be trained on of each batch of a task that came after a moment (None: ever).
 
-    Batches that are held or discarded don't count; one that was released counts as if it came then.
+    Batches that are held or discarded are not among them; one that was released counts as if it came then. Of the rows
+    some may be dropped, undecided or superseded: the store tells (`Store.trainable`).
     """
     held = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.state != "released")
-    query = select(func.sum(Batch.accepted - Batch.into_suite - Batch.contradicting)).where(
+    query = select(Batch.id, Batch.accepted - Batch.into_suite).where(
         Batch.model == model,
         Batch.task == task,
         Batch.suite.is_(False),
@@ -75,7 +76,7 @@ def accepted_since(session: Session, model: str, task: str, since: datetime | No
     if since is not None:
         again = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.decided_at > since)
         query = query.where(or_(Batch.finished_at > since, Batch.id.in_(again)))
-    return session.scalar(query) or 0
+    return {batch: rows for batch, rows in session.execute(query) if rows}
 
 
 def held_batches(

@@ -5,16 +5,21 @@ from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.deployment import repository as deployments
 from clm.ingest import repository as batches
+from clm.ingest.conflicts import pins
 from clm.orchestration import service
 from clm.registry import service as registry
+from clm.store.store import Store
 from clm.trigger.policy import by_parts, by_volume
 
 WORKER = Caller("worker")
 
 
-def fire(database: Database) -> list[str]:
+def fire(database: Database, store: Store) -> list[str]:
     """Queues an update for every task whose new rows reach the volume, or whose parts are to be made one; returns the
-    new updates' ids."""
+    new updates' ids.
+
+    Of what came in counts what could be trained on: no row that was dropped, is undecided or no longer holds.
+    """
     started: list[str] = []
     with database.read() as session:
         models = catalog.list_models(session)
@@ -27,7 +32,10 @@ def fire(database: Database) -> list[str]:
             busy = {update.task for update in service.under_way(session, model.name)}
             for task in catalog.list_tasks(session, model.name):
                 since = service.last_update_at(session, model.name, task.name)
-                rows = batches.accepted_since(session, model.name, task.name, since)
+                came = batches.batches_since(session, model.name, task.name, since)
+                rows = sum(came.values())
+                if rows >= policy.volume and task.name not in busy:
+                    rows = store.trainable(model.name, task.name, came, **pins(session, model.name))
                 decision = by_volume(policy, rows, task.name in busy)
                 if decision.update:
                     update = service.create_update(

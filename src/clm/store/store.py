@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from deltalake import DeltaTable
 
@@ -239,6 +240,10 @@ class Store:
             return 0
         before = delta.rows_per_task(self._existing(model, since)).get(task, 0) if since is not None else 0
         return self.counts(model).get(task, 0) - before
+
+    def trainable(self, model: str, task: str, batches: Collection[str], **pins: Any) -> int:
+        """How many training rows of these batches could be learnt from now; `pins` as for `snapshot`."""
+        return View(*self._both(model), **pins).trainable(task, batches)
 
     def versions(self, model: str) -> list[DatasetVersion]:
         """Every version of both tables, newest first."""

@@ -107,6 +107,10 @@ class View:
         return [row for row in self.taught(task).to_pylist()
                 if row["prompt_key"] not in held_out and standing.holds(row["record_id"])]  # fmt: skip
 
+    def trainable(self, task: str, batches: Collection[str]) -> int:
+        """How many training rows of these batches an update could learn from now."""
+        return sum(row["batch_id"] in batches and row["record_id"] not in self.dropped for row in self.usable(task))
+
     def _contested(self, task: str) -> list[Row]:
         """The rows whose key or prompt has more than one answer, and those that a person is or was asked about."""
         taught = self.taught(task)

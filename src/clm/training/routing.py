@@ -47,8 +47,8 @@ def point_of(base: Base, seen: Mapping[str, Seen]) -> Point:
         where = "; ".join(f"{point} for {', '.join(names)}" for point, names in sorted(points.items()))
         raise InvalidInput(
             f"The router features of this model's experts were read at different places of the base ({where}), so no "
-            "router can be fitted on them together. Take the task out that differs (clm update start --remove) and "
-            "teach it again: its rows are still in the store."
+            "router can be fitted on them together. Take the task out that differs (`clm task remove TASK`), bring it "
+            "back (`clm task add TASK`) and teach it again (`clm update start TASK`): its rows are still in the store."
         )
     return next(iter(points), base.reading)
 

@@ -7,6 +7,7 @@ import pytest
 
 from clm.core.files import read_json
 from clm.orchestration import service as updates
+from clm.ingest import dropping
 from clm.orchestration import triggers
 from clm.orchestration.tables import Update
 from clm.orchestration.views import update_out
@@ -101,13 +102,23 @@ def test_too_many_parts_are_made_one_unasked_and_once(make_home: Callable[..., H
 
     home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "parts": {"most_parts": 1}}))
     serve_experts(home, {"colour": colour_rows(0, 40), "colour.2": shouted(0, 40)})
-    (update_id,) = triggers.fire(home.database)
+    (update_id,) = triggers.fire(home.database, home.store)
     update = home.update(update_id)
     assert (update.kind, update.task, update.trigger) == ("consolidate", "colour", "parts")
     assert update.trigger_reason == "2 parts, and the policy allows 1"
-    assert triggers.fire(home.database) == []
+    assert triggers.fire(home.database, home.store) == []
     with home.database.transaction() as session:
         row = updates.get_update(session, update_id)
         row.champion = registry.get(session, "v2", MODEL).release_id
         updates.finish(session, TEST, row, "rejected", "worse")
-    assert triggers.fire(home.database) == []
+    assert triggers.fire(home.database, home.store) == []
+
+
+def test_rows_that_nothing_could_be_learnt_from_start_no_update(make_home: Callable[..., Home]) -> None:
+    home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 60}}))
+    home.take("colour", colour_rows(100, 20))
+    ids = [home.store.history(MODEL, row["prompt"])[0].record_id for row in colour_rows(100, 20)]
+    for undo, started in ((False, 0), (True, 1)):
+        with home.database.transaction() as session:
+            dropping.drop(session, home.store, TEST, model=MODEL, record_ids=ids, suite=False, reason="x", undo=undo)
+        assert len(triggers.fire(home.database, home.store)) == started

@@ -51,3 +51,4 @@ def test_removing_a_task_keeps_all_else(make_home: Callable[..., Home]) -> None:
     with home.database.transaction() as session:
         catalog.add_task(session, TEST, model=MODEL, name="town", weight=2)
         assert catalog.get_task(session, MODEL, "town").removed_at is None
+    assert home.run_update("town").state == "succeeded"  # taught again from what is still in the store

@@ -79,7 +79,7 @@ def test_updates_replay_from_the_memory_and_hold_what_was_rejected(
     with home.database.read() as session:
         detail = next(stage.detail for stage in updates.stages_of(session, second.id) if stage.name == "mixture")
         (batch,) = holding.left_out(session, MODEL)
-        assert repository.accepted_since(session, MODEL, TASK, None) == 48
+        assert sum(repository.batches_since(session, MODEL, TASK, None).values()) == 48
     assert detail and (detail["new"], detail["replay"], detail["memory_rows"]) == (60, 20, 20)
     assert batch in clm("held", "list")
 

@@ -13,7 +13,7 @@ from clm.cli import data as data_command
 from clm.cli import facts as facts_command
 from clm.cli.context import Context
 from clm.errors import Conflict, InvalidInput
-from clm.ingest import conflicts
+from clm.ingest import conflicts, dropping, repository
 from clm.records import IngestReport, Snapshot
 from real_data import DATA as SETS
 
@@ -229,3 +229,25 @@ def test_facts_are_not_held_out_by_themselves(room: Room) -> None:
         catalog.edit_task(session, CALLER, "m", "split", {"exam": "held_out"})
     more = room.ingest(rows(*[(f"river of land {i}?", f"water{i}") for i in range(20)]), task="split")
     assert more.into_suite > 3
+
+
+def test_the_volume_trigger_counts_what_could_be_trained_on(room: Room) -> None:
+    def new_rows() -> int:
+        with room.database.read() as session:
+            came = repository.batches_since(session, "m", "split", None)
+            return room.store.trainable("m", "split", came, **conflicts.pins(session, "m"))
+
+    first = room.ingest(rows(*[(f"question {i}", f"answer {i % 2}") for i in range(40)]), task="split")
+    known = set(taught(room, "split"))
+    assert new_rows() == len(known) == 40 - first.into_suite
+    held_out = [prompt for prompt in (f"question {i}" for i in range(40)) if prompt not in known][:3]
+    room.ingest(rows(*[(one, x) for one in held_out for x in ("this", "that")]), task="split")  # held and in the suite
+    assert new_rows() == len(known)
+    told = room.ingest(rows(*[(f"new {i}", x) for i in range(4) for x in ("this", "that")]), task="split")
+    assert (told.contradicting, new_rows()) == (8, len(known))
+    (gone,) = [row.record_id for row in room.store.history("m", sorted(known)[0])]
+    with room.database.transaction() as session:
+        dropping.drop(session, room.store, CALLER, model="m", record_ids=[gone], suite=False, reason="wrong")
+    assert new_rows() == len(known) - 1
+    room.ingest(rows((sorted(known)[1], "answer 9")), task="split")
+    assert new_rows() == len(known) - 1  # one row came and one no longer holds

@@ -50,16 +50,18 @@ def test_what_is_held_counts_for_nothing_until_it_is_released(room: Room) -> Non
     with room.database.read() as session:
         assert holding.left_out(session, "m") == {first}
         assert holding.left_out(session, "other") == frozenset()
-        assert repository.accepted_since(session, "m", "intent", None) == 1
+        assert sum(repository.batches_since(session, "m", "intent", None).values()) == 1
         moment = repository.get_batch(session, second).finished_at
-        assert repository.accepted_since(session, "m", "intent", moment) == 0
+        assert sum(repository.batches_since(session, "m", "intent", moment).values()) == 0
     with entries_added(room) as actions, room.database.transaction() as session:
         holding.decide(session, CALLER, first, "released")
     assert actions == ["batch.release"]
     with room.database.read() as session:
         assert holding.left_out(session, "m") == frozenset()
-        assert repository.accepted_since(session, "m", "intent", None) == 3
-        assert repository.accepted_since(session, "m", "intent", moment) == 2  # as if it came when it was released
+        assert sum(repository.batches_since(session, "m", "intent", None).values()) == 3
+        assert (
+            sum(repository.batches_since(session, "m", "intent", moment).values()) == 2
+        )  # as if it came when it was released
 
 
 def test_nothing_discarded_is_lost_and_it_can_be_taken_back(room: Room) -> None:
