@@ -6,7 +6,7 @@ from clm.catalog.tables import Task
 from clm.errors import InvalidInput
 from clm.policies import SuitePolicy
 from clm.records import Json, Snapshot
-from clm.store.store import Recalled
+from clm.store.exam import Recalled
 
 
 def recall_of(

@@ -25,6 +25,20 @@ Bounds = tuple[int, int] | None  # rows of an old slice, of all old slices toget
 
 
 @dataclass(frozen=True)
+class Recalled:
+    """Taught prompts of a task that are asked again; see RecallOf. `since`: a version of `records`."""
+
+    task: str
+    sample: int
+    since: int | None
+    learns: bool = False
+    closed: int = 1
+    before: int = 1
+    held: Collection[str] = ()  # batches
+    unseen: Collection[str] = ()  # record ids
+
+
+@dataclass(frozen=True)
 class RecallOf:
     """Which taught prompts of a task are asked again.
 

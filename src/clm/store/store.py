@@ -28,24 +28,10 @@ from clm.facts import Known, Ruling, Stored
 from clm.policies import MemoryPolicy
 from clm.records import Appended, Json, Memory, Mixture, Record, Snapshot
 from clm.store import chain, delta, exam, view, writing
-from clm.store.exam import Bounds
+from clm.store.exam import Bounds, Recalled
 from clm.store.memory_file import load_memory, make_memory
 from clm.store.mixture import Recall, answer_of, build_mixture, remembered
 from clm.store.view import View
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """Taught prompts of a task that are asked again; see clm.store.exam.RecallOf. `since`: a version of `records`."""
-
-    task: str
-    sample: int
-    since: int | None
-    learns: bool = False
-    closed: int = 1
-    before: int = 1
-    held: Collection[str] = ()  # batches
-    unseen: Collection[str] = ()  # record ids
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from clm.core.files import read_json
-from clm.orchestration import service as updates
 from clm.ingest import dropping
+from clm.orchestration import service as updates
 from clm.orchestration import triggers
 from clm.orchestration.tables import Update
 from clm.orchestration.views import update_out

@@ -15,8 +15,8 @@ from clm.core.content import content_hash, normalised, prompt_hash
 from clm.facts import Ruling
 from clm.records import Record
 from clm.store import delta
-from clm.store.exam import thinned
-from clm.store.store import Recalled, Store
+from clm.store.exam import Recalled, thinned
+from clm.store.store import Store
 from clm.store.versions import Version, stand
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
