@@ -109,6 +109,7 @@ class Snapshot:
     slices: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])  # rows per task and slice
     closed: dict[str, int] = field(default_factory=dict[str, int])  # per task: its newest closed slice; 0: none yet
     rulings: tuple[Ruling, ...] = ()  # on rows that contradict each other; those without one are left out
+    renewed: dict[str, str] = field(default_factory=dict[str, str])  # per task: which examples changed with their facts
     bounds: tuple[int, int] | None = None  # rows of an old slice, of all old slices together; None: all stay in use
 
 

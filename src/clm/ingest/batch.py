@@ -9,7 +9,7 @@ from typing import Protocol
 from clm.core.clock import now
 from clm.core.content import answer_key, completion, prompt_key, question
 from clm.errors import ClmError
-from clm.facts import Exam, Known, Ruling, Stored
+from clm.facts import Exam, Known, Ruling, SliceKind, Stored
 from clm.ingest import holdout, routing
 from clm.ingest.reading import READERS, format_of
 from clm.ingest.refused import RowRefused, sample_of
@@ -174,7 +174,6 @@ def _store(
     if not any(way.outcome == "accepted" and way.side == side for way in plan.ways):
         return
     written: list[int] = []
-    kind = "own" if delivery.suite else "held_out"
 
     def wanted() -> Iterator[Record]:
         for row in read(body, delivery):
@@ -187,6 +186,7 @@ def _store(
                 continue
             written.append(at)
             record = replace(row[1], record_id=plan.ways[at].record_id, held=plan.ways[at].held)
+            kind: SliceKind = "recall" if plan.ways[at].recall else "own" if delivery.suite else "held_out"
             yield replace(record, slice=delivery.slice, kind=kind) if suite else record
 
     appended = store.append(

@@ -18,6 +18,10 @@ from clm.records import Refusal
 Side = Literal["suite", "training"]
 Outcome = Literal["accepted", "duplicate", "refused"]
 TRAINED = "its prompt stands in the training rows of a task that was trained already; it can't be held out any more"
+ASKED_AGAIN = (
+    "{n} examples have prompts that stand in the training rows of a task that was trained already, so they are asked "
+    "as recall: how well they are answered is shown apart and never counted as what the model makes of new prompts."
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Way:
     supersedes: bool = False  # it says something newer
     late: bool = False  # something newer is known already
     held: bool = False
+    recall: bool = False  # an example of the user's whose prompt is taught
     new: bool = False  # nothing was known of its prompt, so it may be taught or held out
 
 
@@ -92,17 +97,21 @@ def compare(lines: Sequence[Line], known: Known, rules: Rules) -> Plan:
         _hold_ties(lines, plan, by_prompt)
         _hold_relabelled(lines, plan, by_prompt, rules, known)
     _mark_older(lines, plan)
+    recalled = sum(way.recall for way in plan.ways)
+    if recalled:
+        plan.notes.append(ASKED_AGAIN.format(n=recalled))
     return plan
 
 
 def _way(line: Line, stored: Sequence[Stored], of_key: Sequence[Stored], rules: Rules) -> Way:
-    exam = [row for row in stored if row.held_out]
+    exam = [row for row in stored if row.held_out and (rules.suite or row.kind != "recall")]
+    if not rules.suite:  # what is asked as recall says nothing of what is taught
+        stored = [row for row in stored if row.kind != "recall"]
     same = [row for row in stored if row.content_hash == line.content_hash and (row.held_out or not rules.suite)]
     if any(_says_it(row, line) for row in same):
         return Way(None, "duplicate", "it is known already")
     side: Side = "suite" if rules.suite or exam else "training"
-    if rules.suite and rules.sealed and any(not row.held_out and row.state != "superseded" for row in stored):
-        return Way(None, "refused", TRAINED)
+    recall = rules.suite and rules.sealed and any(not row.held_out and row.state != "superseded" for row in stored)
     current = [row for row in (exam or stored) if row.state == "holds"]
     if exam and any(row.answer_key == line.answer_key for row in current):
         return Way(None, "duplicate", "its prompt is examined already, with this answer")
@@ -111,7 +120,7 @@ def _way(line: Line, stored: Sequence[Stored], of_key: Sequence[Stored], rules: 
     newest = max((row.event_time for row in current), default=None)
     other = newest is not None and all(row.answer_key != line.answer_key for row in current)
     return Way(
-        side, "accepted", record_id=name, new=not stored and not rules.suite,
+        side, "accepted", record_id=name, new=not stored and not rules.suite, recall=recall,
         supersedes=other and newest is not None and line.event_time > newest,
         late=other and newest is not None and line.event_time < newest,
     )  # fmt: skip

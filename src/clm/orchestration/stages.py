@@ -92,7 +92,11 @@ class Work:
         rows, held_out = snapshot.counts.get(task, 0), snapshot.suites.get(task, 0)
         detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out, "slice": closed[task],
                   "slices": snapshot.slices.get(task, {})}  # fmt: skip
-        return snapshot, detail, f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."
+        message = f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."
+        if task in snapshot.renewed:
+            detail["renewed"] = snapshot.renewed[task]
+            message += f" {snapshot.renewed[task]}"
+        return snapshot, detail, message
 
     def mixture(self, update_id: str, snapshot: Snapshot) -> Done[Mixture]:
         at = self._candidates.context(update_id)

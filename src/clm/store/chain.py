@@ -26,13 +26,13 @@ def known(view: View, task: str, prompts: Collection[str], keys: Collection[str]
     foreign = pc.call_function("not_equal", [taught["batch_id"], pa.scalar(batch_id)])
     holds = pc.call_function("and", [foreign, pc.call_function("invert", [among(taught["record_id"], out)])])
     counted = taught.filter(holds)["answer_key"].value_counts().to_pylist()
-    exams = view.suite_labels.select(["record_id", "task", "prompt_key", "batch_id"])
+    exams = view.suite_labels.select(["record_id", "task", "prompt_key", "batch_id", "kind"])
     asked = exams.filter(among(exams["prompt_key"], pa.array(list(prompts), pa.string()))).to_pylist()
     mine = exams.filter(pc.call_function("equal", [exams["batch_id"], pa.scalar(batch_id)])).to_pylist()
     return Known(
         tuple(_stored(view, task, rows)),
         {count["values"]: count["counts"] for count in counted},
-        frozenset(row["prompt_key"] for row in asked if row["task"] != task),
+        frozenset(row["prompt_key"] for row in asked if row["task"] != task and row["kind"] != "recall"),
         frozenset(row["record_id"] for row in mine if row["task"] == task) or None,
     )
 
@@ -43,7 +43,8 @@ def neighbours(view: View, task: str, answers: Collection[str]) -> Iterator[tupl
     for held_out, table in ((False, view.records), (True, view.suites)):
         labels = view.labels_of(task, held_out)
         alike = labels.filter(among(labels["answer_key"], asked)).to_pylist()
-        wanted = {row["record_id"]: row for row in alike if standing.holds(row["record_id"])}
+        wanted = {row["record_id"]: row for row in alike
+                  if row["kind"] != "recall" and standing.holds(row["record_id"])}  # fmt: skip
         if not wanted:
             continue
         for found in delta.read_ids(table, ["record_id", "shape", "content"], wanted, delta.of_task(task)).to_pylist():

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from clm.core.hashing import canonical_json
-from clm.store import delta
+from clm.store import delta, renewal
 from clm.store.mixture import CONTENT, answer_of, in_order, write_rows
 from clm.store.view import Row, View
 
@@ -59,9 +59,15 @@ class RecallOf:
 
 
 def examples(view: View, task: str, bounds: Bounds) -> list[Row]:
-    """Labels of the suite rows that examine a task, old slices thinned."""
-    rows = [row | {"slice": row["slice"] or 1, "kind": row["kind"] or "held_out"} for row in view.exam(task)]
+    """Labels of the rows that examine a task, old slices thinned; what changed as clm.store.renewal says."""
+    rows = [row | {"slice": row["slice"] or 1, "kind": row["kind"] or "held_out"}
+            for row in [*view.exam(task), *renewal.renewed(view, task)]]  # fmt: skip
     return thinned(rows, bounds)
+
+
+def counted(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows that a task's score is made of, as clm.evaluation.scores counts them."""
+    return [row for row in rows if row["kind"] != "recall"] or rows
 
 
 def thinned(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
@@ -123,9 +129,14 @@ def write_suites(
     """Writes the columns of clm.evaluation.suites: by task, then by example. `keep` is asked of every row."""
     found: list[Row] = []
     for task in sorted(tasks):
-        held_out = _with_content(view.suites, task, examples(view, task, bounds))
+        chosen = examples(view, task, bounds)
+        held_out = _with_content(view.suites, task, [row for row in chosen if renewal.STANDS_IN not in row])
+        held_out = renewal.with_answers(view, task, held_out)
+        held_out += _with_content(view.records, task, [row for row in chosen if renewal.STANDS_IN in row])
+        asked = {row["prompt_key"] for row in held_out}
         taught = [row for plan in recall if plan.task == task
-                  for row in _with_content(view.records, task, recalled(view, plan))]  # fmt: skip
+                  for row in _with_content(view.records, task, recalled(view, plan))
+                  if row["prompt_key"] not in asked]  # fmt: skip
         old = _old_answers(view, task)
         for row in in_order([*held_out, *taught]):
             answers = [text for name in dict.fromkeys((row["key"], row["prompt_key"])) for text in old.get(name, [])]

@@ -250,9 +250,9 @@ def write_rows(out: Path, rows: list[Row], schema: pa.Schema) -> None:
 def _check_held_out(mixture: Path, view: View) -> None:
     """The last look before training: hashes both sides again, from the content as it was written."""
     superseded = {old for task in view.examined for old in view.standing(task).superseded}
-    held_out = delta.read(view.suites, ["record_id", "shape", "content"]).to_pylist()
+    held_out = delta.read(view.suites, ["record_id", "shape", "content", "kind"]).to_pylist()
     leaked = _prompts(pq.read_table(mixture).to_pylist()) & _prompts(
-        row for row in held_out if row["record_id"] not in superseded
+        row for row in held_out if row["kind"] != "recall" and row["record_id"] not in superseded
     )
     if leaked:
         mixture.unlink()

@@ -27,7 +27,7 @@ from clm.errors import InvalidInput, NotFound
 from clm.facts import Known, Ruling, Stored
 from clm.policies import MemoryPolicy
 from clm.records import Appended, Json, Memory, Mixture, Record, Snapshot
-from clm.store import chain, delta, exam, view, writing
+from clm.store import chain, delta, exam, renewal, view, writing
 from clm.store.exam import Bounds, Recalled
 from clm.store.memory_file import load_memory, make_memory
 from clm.store.mixture import Recall, answer_of, build_mixture, remembered
@@ -103,12 +103,14 @@ class Store:
             pinned,
             suites={task: len(rows) for task, rows in exams.items()},
             suite_hashes={
-                task: sha256_json(sorted(row["content_hash"] for row in rows)) for task, rows in exams.items()
+                task: sha256_json(sorted(row["content_hash"] for row in exam.counted(rows)))
+                for task, rows in exams.items()
             },
             slices={
                 task: {str(n): rows for n, rows in sorted(Counter(row["slice"] for row in found).items())}
                 for task, found in exams.items()
             },
+            renewed={task: told for task, rows in exams.items() if (told := renewal.told(rows))},
         )
 
     def build_mixture(

@@ -94,11 +94,15 @@ class View:
 
     @cached_property
     def held_out(self) -> frozenset[str]:
-        """Prompt keys that no task may train on: all that ever were held out, but those that a newer row teaches."""
+        """Prompt keys that no task may train on: all that ever were held out, but those that a newer row teaches.
+
+        What is asked as recall is taught.
+        """
         prompts: set[str] = set()
         for task, rows in self.examined.items():
             superseded = self.standing(task).superseded
-            prompts.update(row["prompt_key"] for row in rows if row["record_id"] not in superseded)
+            prompts.update(row["prompt_key"] for row in rows
+                           if row["kind"] != "recall" and row["record_id"] not in superseded)  # fmt: skip
         return frozenset(prompts)
 
     def usable(self, task: str) -> list[Row]:

@@ -41,14 +41,15 @@ class Barred:
     def __init__(self, taught: Iterable[str] = (), exam: View | None = None) -> None:
         self._taught = frozenset(taught)
         self._exam = exam
-        asked: list[str] = exam.suite_labels["prompt_key"].to_pylist() if exam else []
-        self._asked = frozenset(asked)
+        self._rows = {task: [row for row in rows if row["kind"] != "recall"]
+                      for task, rows in exam.examined.items()} if exam else {}  # fmt: skip
+        self._asked = frozenset(row["prompt_key"] for rows in self._rows.values() for row in rows)
 
     def bars(self, record: Record) -> bool:
         """A newer row with another answer takes its prompt out of its own task's suite, so that one is let in."""
         prompt = prompt_key(record.shape, record.content)
         if self._exam is None:
-            return prompt in self._taught
+            return prompt in self._taught and record.kind != "recall"
         if prompt not in self._asked:
             return False
         answer, superseded = answer_key(record.shape, record.content), self._exam.standing(record.task).superseded
@@ -56,7 +57,7 @@ class Barred:
             task != record.task
             or (row["record_id"] not in superseded
                 and (row["answer_key"] == answer or row["event_time"] >= record.event_time))
-            for task, rows in self._exam.examined.items() for row in rows if row["prompt_key"] == prompt
+            for task, rows in self._rows.items() for row in rows if row["prompt_key"] == prompt
         )  # fmt: skip
 
 

@@ -251,3 +251,41 @@ def test_the_volume_trigger_counts_what_could_be_trained_on(room: Room) -> None:
     assert new_rows() == len(known) - 1
     room.ingest(rows((sorted(known)[1], "answer 9")), task="split")
     assert new_rows() == len(known) - 1  # one row came and one no longer holds
+
+
+def test_own_examples_whose_prompts_were_trained_on_are_asked_as_recall(room: Room) -> None:
+    room.ingest(rows(("lamp", "15"), ("desk", "90")))
+    with room.database.transaction() as session:
+        catalog.close_slice(session, "m", "intent")
+    report = room.ingest(rows(("Lamp?", "15"), ("chair", "40")), suite=True)
+    assert counts(report) == (2, 2, 0, 0)
+    assert "1 examples have prompts that stand in the training rows" in report.notes[0]
+    assert counts(room.ingest(rows(("lamp ", "15")), suite=True)) == (1, 0, 1, 0)
+    assert taught(room) == {"lamp": "15", "desk": "90"}  # it goes on being taught
+    file = room.store.write_suites(snapshot(room), room.settings.home / "s", tasks=["intent"])
+    found = {json.loads(row["content"])["prompt"]: row["kind"] for row in pq.read_table(file).to_pylist()}
+    assert found == {"Lamp?": "recall", "chair": "own"}
+    assert counts(room.ingest(rows(("chair", "40"), ("lamp", "12")))) == (2, 1, 1, 0)
+    assert taught(room) == {"lamp": "12", "desk": "90"}
+
+
+def test_an_exam_of_a_named_key_changes_with_its_fact(room: Room) -> None:
+    def exam() -> dict[str, tuple[str, str]]:
+        file = room.store.write_suites(snapshot(room), room.settings.home / "s", tasks=["intent"])
+        contents = [(json.loads(row["content"]), row["kind"]) for row in pq.read_table(file).to_pylist()]
+        return {content["prompt"]: (content["completion"], kind) for content, kind in contents}
+
+    room.ingest(rows(("lamp?", "15"), ("price of lamp", "15"), sku="L"), key="sku")
+    room.ingest(rows(("cheap?", "no"), ("cost of desk", "90"), sku="D"), key="sku")
+    room.ingest(rows(("tell me the lamp", "15"), sku="L") + rows(("what of the desk", "fine"), sku="D"),
+                key="sku", suite=True)  # fmt: skip
+    room.ingest(rows(("lamp?", "15"), sku="L"), key="sku")
+    assert set(exam()) == {"tell me the lamp", "what of the desk"}
+    before = snapshot(room)
+    room.ingest(rows(("new price of lamp", "12"), sku="L") + rows(("desk now", "80"), sku="D"), key="sku")
+    assert exam() == {"tell me the lamp": ("12", "own"), "desk now": ("80", "recall")}
+    after = snapshot(room)
+    assert (before.suites, after.suites) == ({"intent": 2}, {"intent": 2})
+    assert before.suite_hashes != after.suite_hashes
+    assert after.renewed["intent"].startswith("The suite changed with its facts: 1 examples have the new answers")
+    assert set(taught(room)) == {"new price of lamp", "desk now"}  # no example's prompt is taught
