@@ -90,8 +90,8 @@ class Work:
         bounds = (suite.slice_rows, suite.rows)
         snapshot = replace(self._store.snapshot(model, **pinned, bounds=bounds), closed=closed)
         rows, held_out = snapshot.counts.get(task, 0), snapshot.suites.get(task, 0)
-        detail = {"tables": snapshot.tables, "rows": rows, "suite": held_out, "slice": closed[task],
-                  "slices": snapshot.slices.get(task, {})}  # fmt: skip
+        detail: dict[str, Any] = {"tables": snapshot.tables, "rows": rows, "suite": held_out, "slice": closed[task],
+                                  "slices": snapshot.slices.get(task, {})}  # fmt: skip
         message = f"Pinned {snapshot.tables}: task {task} has {rows} rows, {held_out} held out."
         if task in snapshot.renewed:
             detail["renewed"] = snapshot.renewed[task]
