@@ -1174,6 +1174,12 @@ export interface components {
             /** Average */
             average?: number | null;
             /**
+             * Doubted
+             * @description the update's rows look mislabelled
+             * @default false
+             */
+            doubted: boolean;
+            /**
              * Learned Nothing
              * @default false
              */

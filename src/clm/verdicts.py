@@ -50,4 +50,5 @@ class GateVerdict:
     reason: str
     tasks: tuple[TaskVerdict, ...]
     learned_nothing: bool = False  # why it failed: no loss, but no gain either, see clm.evaluation.learned
+    doubted: bool = False  # why it failed: its rows look mislabelled, see clm.evaluation.doubt
     average: float | None = None  # weighed over the tasks, difference to the best that each ever had; None: under two

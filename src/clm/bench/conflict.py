@@ -73,7 +73,7 @@ def run(options: ConflictOptions, progress: Progress) -> dict[str, Any]:
     told = story(task.train, task.labels, options.first, options.rows, options.refreshes, options.bad,
                  options.changed, options.seed)  # fmt: skip
     steps = len(told.deliveries) + 1
-    progress.begin()
+    progress.show(0.0, f"delivery 1 of {steps - 1}")
     with measured_home(options.home, "conflict") as home:
         installation = Installation(home, options)
         installation.create(REFRESHED)

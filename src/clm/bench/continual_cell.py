@@ -15,13 +15,13 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from clm.bench.cells import Steps, run, say
 from clm.bench.datasets import BenchTask
 from clm.bench.gated import Gated
 from clm.bench.general import GENERAL_REQUESTS, general_suite
 from clm.bench.processes import device_peak_mb, own_peak_mb
 from clm.bench.public_sets import Row
 from clm.core.files import read_json, write_json
-from clm.errors import ClmError
 from clm.evaluation.metrics import exact_match, normalise
 from clm.llm.base import load_base
 from clm.llm.discriminant import Features
@@ -34,7 +34,6 @@ from clm.records import BASE
 from clm.strategies import adapter_of
 from clm.training.examples import Example
 from clm.training.learning import learn
-from clm.training.loop import Progress
 from clm.training.routing import fit, see
 from clm.training.strategies.hooks import Lesson
 from clm.training.transfer import Start, choose_start
@@ -87,7 +86,7 @@ class Cell:
         path = self._expert_path(self._experts[adapter]) if adapter in self._experts else None
         start = self._start(task) if adapter == task.name and self._transfer.enabled else None
         if start is not None:
-            _say(start.reason)
+            say(start.reason)
         old, other = (
             load_expert(place, self._base) if place else None for place in (path, start.path if start else None)
         )
@@ -97,13 +96,13 @@ class Cell:
             self._state if old else {},  # that of an adapter which is trained on, not of the one made before
             start=other,
         )  # fmt: skip
-        learned = learn(lesson, self._policy, self._folder / "checkpoints", _Say(task.name))
+        learned = learn(lesson, self._policy, self._folder / "checkpoints", Steps(task.name))
         self._experts[adapter] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
         self._state = learned.state
         router = self._fit_router(number) if adapter == task.name else None
         seconds = time.monotonic() - started
 
-        _say(f"{task.name} learned, evaluating")
+        say(f"{task.name} learned, evaluating")
         started = time.monotonic()
         scores = [self._score(j, self._route(router, j)) for j in range(min(number + 2, len(self._tasks)))]
         gated = self._gated_at(number, router)
@@ -138,7 +137,7 @@ class Cell:
             for j, task in enumerate(learned)
         }
         before = self._gated.scored(learned[-1], self._answers_of(number, of_base), of_base)
-        return self._gated.judge(learned, scored, before, routed=router is not None)
+        return self._gated.judge(learned, scored, before, router)
 
     def _start(self, task: BenchTask) -> Start:
         """Where a new expert starts, chosen as in an update: on held-back rows of the task."""
@@ -247,31 +246,5 @@ def _examples(task: BenchTask) -> list[Example]:
     return [Example(f"{task.name} {n}", "completion", dict(row)) for n, row in enumerate(task.train)]
 
 
-class _Say:
-    """Tells every tenth step."""
-
-    def __init__(self, task: str) -> None:
-        self._task = task
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.step % 10 == 0 or progress.step == progress.steps:
-            _say(f"{self._task}: step {progress.step} of {progress.steps}, loss {progress.loss:.3f}, "
-                 f"{progress.tokens_per_second:.0f} tokens/s")  # fmt: skip
-
-
-def _say(message: str) -> None:
-    sys.stdout.write(message + "\n")
-    sys.stdout.flush()
-
-
-def main() -> int:
-    try:
-        Cell(Path(sys.argv[1])).run()
-    except ClmError as error:
-        _say(error.sentence)  # the last line is what the benchmark passes on
-        return error.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(lambda folder: Cell(folder).run()))

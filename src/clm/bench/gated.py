@@ -14,6 +14,7 @@ from clm.evaluation.comparison import ExampleScore
 from clm.evaluation.gate import Handed, Terms, judge
 from clm.evaluation.metrics import exact_match
 from clm.llm.prompts import example_ids
+from clm.llm.router import Router
 from clm.llm.runtime import Runtime
 from clm.policies import GatePolicy, TrainingPolicy
 from clm.records import BASE
@@ -52,12 +53,12 @@ class Gated:
         tasks: Sequence[BenchTask],
         candidate: Mapping[str, list[ExampleScore]],
         of_base: list[ExampleScore],
-        routed: bool,
+        router: Router | None,
     ) -> dict[str, Any]:
         """Of the step that taught the last of these tasks; `of_base`: what the base answers to it."""
         taught, gate = tasks[-1], GatePolicy()
         champion = {task.name: self._champion.get(task.name, of_base) for task in tasks}
-        handed = self._handed(tasks) if routed else {}
+        handed = self._handed(tasks, router) if router else {}
         terms = Terms(legacy={taught.name: 0}, handed=handed, overall_margin=gate.margin)
         verdict = judge(candidate, champion, dict.fromkeys(candidate, gate.margin), gate.confidence, terms=terms)
         self._champion = dict(candidate)
@@ -74,11 +75,11 @@ class Gated:
                 for row, value in zip(rows, self._runtime.log_likelihood(ids, adapter), strict=True):
                     self._likelihoods[adapter, row["prompt"]] = float(value)
 
-    def _handed(self, tasks: Sequence[BenchTask]) -> dict[str, Handed]:
+    def _handed(self, tasks: Sequence[BenchTask], router: Router) -> dict[str, Handed]:
         base = self._runtime.base
         seen = {task.name: see(base, _examples(task), base.reading) for task in tasks}
         before = {task.name: seen[task.name] for task in tasks[:-1]}
-        counted = handed_over(base, before, seen, tasks[-1].name, self._policy)
+        counted = handed_over(base, before, seen, tasks[-1].name, self._policy, router)
         return {name: Handed(*counts) for name, counts in counted.items()}
 
 

@@ -9,14 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from torch import Tensor
 
+from clm.bench.cells import Steps, run, say
 from clm.bench.datasets import BenchTask
 from clm.bench.processes import own_peak_mb
 from clm.core.files import read_json, write_json
-from clm.errors import ClmError
 from clm.evaluation.metrics import exact_match
 from clm.llm.base import load_base
 from clm.llm.discriminant import Features
@@ -28,7 +27,6 @@ from clm.policies import PartsPolicy, TrainingPolicy
 from clm.store import memory
 from clm.training.examples import Example
 from clm.training.learning import learn
-from clm.training.loop import Progress
 from clm.training.part_choice import choose_part
 from clm.training.parts import Choice, Known, seen_after
 from clm.training.routing import fit, load_seen, task_features
@@ -77,13 +75,15 @@ class Cell:
     def _step(self, number: int, new: list[Example]) -> None:
         started = time.monotonic()
         choice = self._choose(new)
-        _say(f"delivery {number + 1}: {choice.reason}")
+        say(f"delivery {number + 1}: {choice.reason}")
         start = (
             load_expert(self._folder / "experts" / self._experts[choice.start], self._base) if choice.start else None
         )
         old, state = (start, self._state(choice.part)) if choice.start == choice.part else (None, {})
         lesson = Lesson(self._base, TASK, new, {TASK: choice.replay}, old, state, start=start)
-        learned = learn(lesson, self._policy, self._folder / "checkpoints" / str(number), _Say(number))
+        learned = learn(
+            lesson, self._policy, self._folder / "checkpoints" / str(number), Steps(f"delivery {number + 1}")
+        )
         seen = seen_after(self._base, choice, new, self._seen(), self._policy.seed) if self._grows else None
         self._experts = {name: made for name, made in self._experts.items() if name not in choice.merged}
         self._experts[choice.part] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
@@ -169,30 +169,5 @@ class Cell:
         return fmean(exact_match(self._answers[adapter, row["prompt"]], row["completion"]) for row, adapter in asked)
 
 
-class _Say:
-    """Tells every tenth step."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.step % 10 == 0 or progress.step == progress.steps:
-            _say(f"delivery {self._number + 1}: step {progress.step} of {progress.steps}, loss {progress.loss:.3f}")
-
-
-def _say(message: Any) -> None:
-    sys.stdout.write(f"{message}\n")
-    sys.stdout.flush()
-
-
-def main() -> int:
-    try:
-        Cell(Path(sys.argv[1])).run()
-    except ClmError as error:
-        _say(error.sentence)  # the last line is what the benchmark passes on
-        return error.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(lambda folder: Cell(folder).run()))

@@ -9,6 +9,8 @@ import polars as pl
 
 from clm.core.files import read_json
 from clm.evaluation.comparison import ExampleScore
+from clm.evaluation.doubt import Answered
+from clm.evaluation.slices import RECALL
 from clm.evaluation.suites import read_suites
 from clm.records import BASE, Json, Shape, SliceKind
 
@@ -78,6 +80,13 @@ def example_scores(path: Path) -> dict[str, list[ExampleScore]]:
     for row in pl.read_parquet(path).iter_rows(named=True):
         scores.setdefault(row["task"], []).append(AnswerRow(**row).scored())
     return scores
+
+
+def held_out(path: Path, task: str, newest_old: int) -> list[Answered]:
+    """A task's held-out examples from an answers file; those of slices above `newest_old` are new."""
+    rows = pl.read_parquet(path).filter((pl.col("task") == task) & (pl.col("kind") != RECALL))
+    return [Answered(row["reference"].strip(), row["score"], row["slice"] > newest_old)
+            for row in rows.iter_rows(named=True)]  # fmt: skip
 
 
 def probes(folder: Path, count: int, composition: str = "candidate") -> list[Probe]:

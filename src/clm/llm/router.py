@@ -129,20 +129,20 @@ def fit_router(
 
     `answers`, `[n]` per task, say which of its rows have the same answer; `point` says where all features were read
     (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it. `like`:
-    a router over the same tasks whose thresholds are taken, which are most of the work.
+    a router over the same tasks whose limits are taken, which are most of the work.
     Deterministic in its inputs. Raises InvalidInput for no task, an empty one, differing widths or values not finite.
     """
     groups = [general] if isinstance(general, np.ndarray) else list(general)
     _check(features, groups)
     tasks = tuple(sorted(features))
     rows = [np.asarray(features[task], np.float64) for task in tasks]
-    nearness = fit_metric(rows, shrinkage)
     parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
     beside = distinct([np.asarray(group, np.float64) for group in groups])
     judge = fit_judge(parts, beside, shrinkage)
     if like is not None and like.strangers is not None:
-        limits, least = like.thresholds, like.strangers.least
+        nearness, limits, least = like.nearness, like.thresholds, like.strangers.least
     else:
+        nearness = fit_metric(rows, shrinkage)
         limits, least = _limits(rows, nearness, groups[0], seed, shrinkage), least_leads(parts, beside, seed, shrinkage)
     strangers = Strangers(judge.middle, judge.strangers, least)
     return Router(tasks, judge.discriminant, nearness, limits, judge.classes, strangers, point=point)

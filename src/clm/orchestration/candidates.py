@@ -25,7 +25,7 @@ from clm.orchestration.bests import PREFIX, UNTOUCHED, bests_of, to_compare
 from clm.orchestration.compositions import composition_with, contestant
 from clm.orchestration.examining import no_suite, recall_of
 from clm.orchestration.fitting import Examiner, unfit_to_train
-from clm.orchestration.judging import judged, newest_known_slice, unless_nothing_learned
+from clm.orchestration.judging import judged, newest_known_slice, unless_doubted, unless_nothing_learned
 from clm.orchestration.removal import check_parts, check_removal, refit_job
 from clm.orchestration.repairs_left import kinds_of_tries
 from clm.policies import ModelPolicy
@@ -291,4 +291,5 @@ class Candidates:
             return verdict
         margin = next((t.margin for t in tasks if t.name == at.task), None) or policy.margin
         is_new = at.task not in at.champion.composition.tasks
-        return unless_nothing_learned(verdict, at.task, evaluations, margin, is_new, trained)
+        verdict = unless_nothing_learned(verdict, at.task, evaluations, margin, is_new, trained)
+        return unless_doubted(verdict, at.task, evaluations, terms.legacy[at.task])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from clm.catalog.tables import Task
 from clm.evaluation import gate
-from clm.evaluation.answers import example_scores
+from clm.evaluation.answers import example_scores, held_out
+from clm.evaluation.doubt import doubt, doubted
 from clm.evaluation.learned import learned_nothing, refused
 from clm.evaluation.ledger import Best
 from clm.evaluation.protection import protect
@@ -48,6 +49,13 @@ def unless_nothing_learned(
     ours, theirs = (example_scores(Path(evaluations[name].answers)).get(task, ()) for name in ("candidate", "champion"))
     length: Json = trained.notes.get("length", {})
     return refused(verdict, learned_nothing(task, ours, theirs, margin=margin, is_new=is_new, length=length))
+
+
+def unless_doubted(
+    verdict: GateVerdict, task: str, evaluations: Mapping[str, Evaluation], newest_old: int
+) -> GateVerdict:
+    """No pass where the rows that the update brought look mislabelled."""
+    return doubted(verdict, doubt(task, held_out(Path(evaluations["candidate"].answers), task, newest_old)))
 
 
 def newest_known_slice(lineage: Mapping[str, Json], task: str) -> int:

@@ -37,8 +37,9 @@ Attempt = Interpolate | Replay | Reroute
 
 
 def worth_repairing(verdict: GateVerdict) -> bool:
-    """Nothing to repair where no loss was measured: what is missing then is examples that prove it, or a gain."""
-    if verdict.learned_nothing:
+    """Nothing to repair where no loss was measured: what is missing then is examples that prove it, or a gain; nor
+    where the rows are wrong."""
+    if verdict.learned_nothing or verdict.doubted:
         return False
     if verdict.verdict == "inconclusive":
         return any(task.difference < 0 for task in verdict.tasks)

@@ -1,5 +1,7 @@
 from typing import Any, Literal
 
+from pydantic import Field
+
 from clm.core.schemas import Body, Schema, Time
 
 
@@ -39,6 +41,7 @@ class GateVerdictOut(Schema):
     reason: str
     tasks: list[TaskVerdictOut]
     learned_nothing: bool = False
+    doubted: bool = Field(default=False, description="the update's rows look mislabelled")
     average: float | None = None  # weighed over the tasks: difference to the best that each ever had
 
 

@@ -19,30 +19,37 @@ FOLDS = 5
 
 
 def handed_over(
-    base: Base, before: Mapping[str, Seen], after: Mapping[str, Seen], taught: str, policy: TrainingPolicy
+    base: Base,
+    before: Mapping[str, Seen],
+    after: Mapping[str, Seen],
+    taught: str,
+    policy: TrainingPolicy,
+    candidate: Router,
 ) -> dict[str, list[int]]:
     """By task other than that of the expert `taught`: prompts that another expert takes, and of how many.
 
-    `before` and `after`: what the routers of champion and candidate are fitted on. An expert that was taught is another
-    one, whoever asked it before. A prompt that comes to the very expert that learned it is not counted: that one
-    answers it right.
+    `before` and `after`: what the routers of champion and `candidate` are fitted on. An expert that was taught is
+    another one, whoever asked it before. A prompt that comes to the very expert that learned it is not counted: that
+    one answers it right.
     """
     others = [name for name in before if task_of(name) != task_of(taught)]
     found: dict[str, list[int]] = {task_of(name): [0, 0] for name in others}
     if not others or any(len(one.features) < FOLDS for one in (*before.values(), *after.values())):
         return {}
-    whole = [fit(base, side, policy.seed, policy.strategies) for side in (before, after)]
+    whole = (fit(base, before, policy.seed, policy.strategies), candidate)
     for fold in range(FOLDS):
         old, new = (
             fit(base, {name: _part(one, fold, inside=False) for name, one in side.items()}, policy.seed,
                 policy.strategies, router)
             for side, router in zip((before, after), whole, strict=True)
         )  # fmt: skip
-        for name in others:
-            asked = _part(before[name], fold, inside=True)
-            counted = found[task_of(name)]
-            counted[0] += _taken(old, new, asked, name, taught)
-            counted[1] += len(asked.features)
+        asked = [_part(before[name], fold, inside=True).features for name in others]
+        owners = [name for name, rows in zip(others, asked, strict=True) for _ in rows]
+        routes = (router.mix(np.concatenate(asked)) for router in (old, new))
+        for own, a, b in zip(owners, *routes, strict=True):
+            counted = found[task_of(own)]
+            counted[0] += (a != b and b != [(own, 1.0)]) or any(name == taught for name, _ in b)
+            counted[1] += 1
     return found
 
 
@@ -51,8 +58,3 @@ def _part(seen: Seen, fold: int, inside: bool) -> Seen:
     chosen = (np.arange(len(seen.features)) % FOLDS == fold) == inside
     answers = None if seen.answers is None else seen.answers[chosen]
     return replace(seen, features=seen.features[chosen], answers=answers)
-
-
-def _taken(old: Router, new: Router, asked: Seen, own: str, taught: str) -> int:
-    routes = zip(old.mix(asked.features), new.mix(asked.features), strict=True)
-    return sum((a != b and b != [(own, 1.0)]) or any(name == taught for name, _ in b) for a, b in routes)

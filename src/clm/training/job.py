@@ -83,7 +83,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     report.say("Fitting the router")
     after = {name: seen for name, seen in kept.items() if name not in way.merged} | {way.part: way.seen}
     router = fit(base, after, policy.seed, policy.strategies)
-    handed = handed_over(base, kept, after, way.part, policy)
+    handed = handed_over(base, kept, after, way.part, policy, router)
     result = TrainingResult(
         expert=expert,
         features=Stored(*save_features(way.seen, job.artifacts.features)),
