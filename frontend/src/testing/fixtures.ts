@@ -60,6 +60,7 @@ export const stages = (at: number, state: UpdateStage['state'] = 'running'): Upd
 export const gate = (verdict: GateVerdict['verdict'] = 'pass'): GateVerdict => ({
   verdict,
   learned_nothing: false,
+  doubted: false,
   reason: verdict === 'pass' ? 'No task lost more than its margin.' : 'intent lost 0.52, its margin is 0.05.',
   tasks: [
     {
