@@ -129,6 +129,7 @@ def _lines(body: Path, delivery: Delivery, loaded: Loaded, check: Check) -> Iter
                 row[0], record.record_id, record.content_hash, record.key or asked, asked,
                 answer_key(record.shape, record.content), record.event_time, record.source,
                 question(record.shape, record.content), completion(record.shape, record.content),
+                record.event_time != _untimed(delivery),
             )  # fmt: skip
 
 
@@ -143,7 +144,10 @@ def _plan(store: RecordStore, delivery: Delivery, lines: Sequence[Line], rulings
         answers = {line.answer_key for line, way in zip(lines, plan.ways, strict=True) if way.new}
         stored = store.neighbours(delivery.model, delivery.task, answers) if answers and delivery.holdout > 0 else ()
         holdout.choose(plan, lines, known, exams, stored)
-    return plan if known.examined is None else _resumed(plan, lines, known.examined)
+    if known.examined is not None:
+        plan = _resumed(plan, lines, known.examined)
+    routing.settle(plan)
+    return plan
 
 
 def _resumed(plan: Plan, lines: Sequence[Line], examined: frozenset[str]) -> Plan:
@@ -171,7 +175,7 @@ def _store(
 ) -> None:
     """Appends the rows that belong into the suite, or those that don't, as one version."""
     side = "suite" if suite else "training"
-    if not any(way.outcome == "accepted" and way.side == side for way in plan.ways):
+    if not any(way.side == side for way in plan.ways):
         return
     written: list[int] = []
 
@@ -193,7 +197,7 @@ def _store(
         delivery.model, wanted(), suite=suite, batch_id=delivery.batch_id, sealed=suite and delivery.sealed
     )
     for at, fate in zip(written, appended.fates, strict=True):
-        if fate == "duplicate":
+        if fate == "duplicate" or (fate == "barred" and plan.ways[at].confirms):
             plan.ways[at] = Way(None, "duplicate", "it is known already")
         elif fate == "barred":
             plan.ways[at] = Way(None, "refused", routing.TRAINED if suite else _BARRED)
@@ -261,13 +265,18 @@ def _record(row: Row, delivery: Delivery) -> tuple[int, Record] | Refusal:
             source=delivery.source,
             batch_id=delivery.batch_id,
             ingested_at=delivery.arrived,
-            event_time=datetime.fromisoformat(delivery.event_time) if delivery.event_time else delivery.arrived,
+            event_time=_untimed(delivery),
             key=delivery.key.split(",") if delivery.key else (),
             max_bytes=delivery.max_line_bytes,
         )
     except RowRefused as refused:
         return _storable(Refusal(row.line, refused.field, refused.reason, row.sample))
     return row.line, record
+
+
+def _untimed(delivery: Delivery) -> datetime:
+    """The event time of rows that say none."""
+    return datetime.fromisoformat(delivery.event_time) if delivery.event_time else delivery.arrived
 
 
 def _storable(refusal: Refusal) -> Refusal:

@@ -38,6 +38,7 @@ class Line:
     source: str
     prompt: str
     answer: str
+    timed: bool = False  # the row says its event time
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Way:
     supersedes: bool = False  # it says something newer
     late: bool = False  # something newer is known already
     held: bool = False
+    confirms: bool = False  # a duplicate that is written all the same: what is known still held at a later time
+    of: int | None = None  # the row of this delivery that it confirms, by index
     recall: bool = False  # an example of the user's whose prompt is taught
     new: bool = False  # nothing was known of its prompt, so it may be taught or held out
 
@@ -109,7 +112,7 @@ def _way(line: Line, stored: Sequence[Stored], of_key: Sequence[Stored], rules: 
         stored = [row for row in stored if row.kind != "recall"]
     same = [row for row in stored if row.content_hash == line.content_hash and (row.held_out or not rules.suite)]
     if any(_says_it(row, line) for row in same):
-        return Way(None, "duplicate", "it is known already")
+        return _confirmation(line, same, [*stored, *of_key]) or Way(None, "duplicate", "it is known already")
     side: Side = "suite" if rules.suite or exam else "training"
     recall = rules.suite and rules.sealed and any(not row.held_out and row.state != "superseded" for row in stored)
     current = [row for row in (exam or stored) if row.state == "holds"]
@@ -131,19 +134,58 @@ def _says_it(row: Stored, line: Line) -> bool:
     return row.state != "superseded" or row.event_time >= line.event_time
 
 
+def _confirmation(line: Line, same: Sequence[Stored], about: Sequence[Stored]) -> Way | None:
+    """A later time at which what is known still holds, so that a row of a time between does not supersede it.
+
+    Kept of rows that say their time, and where there was another answer: dumps of what never changes add nothing.
+    """
+    later = all(line.event_time > row.event_time and row.kind != "recall" for row in same)
+    disputed = any(row.answer_key != line.answer_key for row in about)
+    if not later or not (line.timed or disputed) or any(row.state == "undecided" for row in same):
+        return None
+    side: Side = "suite" if any(row.held_out for row in same) else "training"
+    return Way(side, "duplicate", "it is known already; its later time is kept", _again(line), confirms=True)
+
+
 def _again(line: Line) -> str:
     """Names an answer that comes back after another one held: the same content at another time is another record."""
     return "rec_" + sha256_text(f"{line.content_hash} {line.event_time.isoformat()}")[:24]
 
 
 def _drop_repeated(lines: Sequence[Line], ways: list[Way]) -> None:
-    seen: dict[tuple[str, str], datetime] = {}
+    """Of equal rows the earliest counts; a later time confirms it, or brings it back after another answer."""
+    groups: dict[tuple[str, str], list[int]] = {}
     for at, line in enumerate(lines):
-        if ways[at].outcome == "accepted":
-            first = (ways[at].record_id, str(ways[at].side))
-            if first in seen:
+        if ways[at].record_id:
+            groups.setdefault((line.content_hash, str(ways[at].side)), []).append(at)
+    others: dict[str, list[Line]] = {}
+    for line in lines if any(len(members) > 1 for members in groups.values()) else ():
+        for name in {line.key, line.prompt_key}:
+            others.setdefault(name, []).append(line)
+    for members in groups.values():
+        before, *rest = sorted(members, key=lambda at: lines[at].event_time)
+        first = before
+        for at in rest:
+            line, last = lines[at], lines[before].event_time
+            about = [*others[line.key], *others[line.prompt_key]] if line.event_time > last else []
+            if not about:
                 ways[at] = Way(None, "duplicate", "it stands in this delivery before")
-            seen.setdefault(first, line.event_time)
+                continue
+            back = any(one.answer_key != line.answer_key and last < one.event_time < line.event_time for one in about)
+            ways[at] = replace(ways[at], record_id=_again(line))
+            if not back and not ways[at].confirms:
+                ways[at] = replace(ways[at], outcome="duplicate", confirms=True, of=first,
+                                   reason="it stands in this delivery before; its later time is kept")  # fmt: skip
+            before = at
+
+
+def settle(plan: Plan) -> None:
+    """What confirms a row of the same delivery goes where that went."""
+    for at, way in enumerate(plan.ways):
+        if way.of is not None:
+            first = plan.ways[way.of]
+            written = first.outcome == "accepted" and not first.held
+            plan.ways[at] = replace(way, side=first.side) if written else Way(None, "duplicate", way.reason)
 
 
 def _hold_within(lines: Sequence[Line], plan: Plan, stored: Mapping[str, Sequence[Stored]]) -> None:

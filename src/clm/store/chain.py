@@ -22,7 +22,7 @@ def known(view: View, task: str, prompts: Collection[str], keys: Collection[str]
     """What is stored of these prompt keys and keys, without what this batch brought itself."""
     rows = [row for row in _about(view, task, {*prompts, *keys}) if row["batch_id"] != batch_id]
     standing, taught = view.standing(task), view.taught(task).select(["record_id", "answer_key", "batch_id"])
-    out = pa.array([*standing.superseded, *standing.undecided, *view.dropped], pa.string())
+    out = pa.array([*standing.superseded, *standing.undecided, *standing.repeated, *view.dropped], pa.string())
     foreign = pc.call_function("not_equal", [taught["batch_id"], pa.scalar(batch_id)])
     holds = pc.call_function("and", [foreign, pc.call_function("invert", [among(taught["record_id"], out)])])
     counted = taught.filter(holds)["answer_key"].value_counts().to_pylist()

@@ -74,7 +74,8 @@ def build_mixture(
     records, standing = view.records, view.standing(task)
     rows = in_order(view.taught(task).to_pylist())
     usable = [row for row in rows if row["prompt_key"] not in view.held_out
-              and row["record_id"] not in standing.superseded]  # fmt: skip
+              and row["record_id"] not in standing.superseded
+              and row["record_id"] not in standing.repeated]  # fmt: skip
     out = {row["record_id"] for row in usable if row["record_id"] in view.dropped | standing.undecided}
     dropped = out - standing.undecided
     free = [row for row in usable if row["batch_id"] not in recall.held and row["record_id"] not in out]

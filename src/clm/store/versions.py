@@ -25,15 +25,17 @@ class Version:
     event_time: datetime
     ingested_at: datetime
     held: bool = False  # it contradicts another, and waits for a person unless there is a ruling on it
+    content: str = ""  # what it says to the byte, and on which side of the held-out line
 
 
 @dataclass(frozen=True)
 class Standing:
     superseded: Mapping[str, str] = field(default_factory=dict[str, str])  # record id -> what came after it
     undecided: frozenset[str] = frozenset()
+    repeated: frozenset[str] = frozenset()  # they hold, and say only that another row still does
 
     def holds(self, record_id: str) -> bool:
-        return record_id not in self.superseded and record_id not in self.undecided
+        return not (record_id in self.superseded or record_id in self.undecided or record_id in self.repeated)
 
 
 def stand(versions: Iterable[Version], rulings: Sequence[Ruling] = ()) -> Standing:
@@ -57,7 +59,30 @@ def stand(versions: Iterable[Version], rulings: Sequence[Ruling] = ()) -> Standi
             for old, new in _older(group, ranks):
                 superseded.setdefault(old, new)
     known = {row.record_id for row in rows}
-    return Standing({old: new for old, new in superseded.items() if old in known}, undecided)
+    left = {old: new for old, new in superseded.items() if old in known}
+    return Standing(left, undecided, frozenset(_repeated(alive, left, groups, ranks)))
+
+
+def _repeated(
+    alive: Sequence[Version],
+    superseded: Mapping[str, str],
+    groups: Mapping[str, Sequence[Version]],
+    ranks: Mapping[str, Rank],
+) -> Iterable[str]:
+    """Of equal rows that hold all but one: the first that was said after the last other answer."""
+    equal: dict[str, dict[str, Version]] = {}
+    for row in alive:
+        if row.content and row.record_id not in superseded:
+            equal.setdefault(row.content, {})[row.record_id] = row
+    for rows in equal.values():
+        if len(rows) < 2:
+            continue
+        ordered = sorted(rows.values(), key=lambda row: (ranks[row.record_id], row.record_id))
+        others = [ranks[one.record_id] for row in ordered for name in {row.key, row.prompt_key}
+                  for one in groups[name] if one.answer_key != row.answer_key]  # fmt: skip
+        last = max(others, default=None)
+        kept = next((row for row in ordered if last is None or ranks[row.record_id] > last), ordered[-1])
+        yield from (row.record_id for row in ordered if row is not kept)
 
 
 def _ranks(rows: Sequence[Version], rulings: Sequence[Ruling]) -> dict[str, Rank]:

@@ -124,6 +124,9 @@ class View:
             counted = both.group_by(column).aggregate([("answer_key", "count_distinct")])
             several = counted.filter(pc.call_function("greater", [counted["answer_key_count_distinct"], 1]))[column]
             chosen = pc.call_function("or", [chosen, among(both[column], several)])
+        equal = both.group_by("content_hash").aggregate([("record_id", "count_distinct")])
+        equal = equal.filter(pc.call_function("greater", [equal["record_id_count_distinct"], 1]))["content_hash"]
+        chosen = pc.call_function("or", [chosen, among(both["content_hash"], equal)])
         ruled = [name for ruling in self.rulings for name in (*ruling.wins, *ruling.loses)]
         chosen = pc.call_function("or", [chosen, among(both["record_id"], pa.array(ruled, pa.string()))])
         chosen = pc.call_function("or", [chosen, pc.call_function("coalesce", [both["held"], pa.scalar(False)])])
@@ -133,7 +136,7 @@ class View:
 
 def version(row: Row) -> Version:
     return Version(row["record_id"], row["key"], row["prompt_key"], row["answer_key"], row["event_time"],
-                   row["ingested_at"], bool(row["held"]))  # fmt: skip
+                   row["ingested_at"], bool(row["held"]), f"{row['content_hash']} {row['kind'] is None}")  # fmt: skip
 
 
 def among(column: Any, wanted: Any) -> Any:

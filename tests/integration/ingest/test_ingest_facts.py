@@ -1,6 +1,7 @@
 """Facts that change: what a delivery supersedes, contradicts and holds out."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -289,3 +290,45 @@ def test_an_exam_of_a_named_key_changes_with_its_fact(room: Room) -> None:
     assert before.suite_hashes != after.suite_hashes
     assert after.renewed["intent"].startswith("The suite changed with its facts: 1 examples have the new answers")
     assert set(taught(room)) == {"new price of lamp", "desk now"}  # no example's prompt is taught
+
+
+@pytest.mark.parametrize("task", ["intent", "split"])
+def test_a_repetition_keeps_its_later_time(room: Room, task: str) -> None:
+    def at(day: float, *pairs: tuple[str, str]) -> bytes:
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        return rows(*pairs, event_time=moment.isoformat())
+
+    def current(prompt: str) -> list[str]:
+        found = room.store.history("m", prompt)
+        newest = max(row.event_time for row in found if row.state == "holds")
+        return [row.answer for row in found if row.state == "holds" and row.event_time == newest]
+
+    asked = [f"price of {n}" for n in range(8)]
+    room.ingest(at(1, *[(prompt, f"12 {prompt[-1]}") for prompt in asked]), task=task)
+    again = room.ingest(at(3, *[(prompt, f"12 {prompt[-1]}") for prompt in asked]), task=task)
+    assert counts(again) == (8, 0, 8, 0)
+    assert taught(room, task).keys() | examined(room, task).keys() == set(asked)
+    assert room.store.snapshot("m").suites.get(task, 0) == len(examined(room, task))
+    with room.database.read() as session:
+        came = repository.batches_since(session, "m", task, None)
+        assert room.store.trainable("m", task, came) == len(taught(room, task))
+    late = room.ingest(at(2, *[(prompt, f"15 {prompt[-1]}") for prompt in asked]), task=task)
+    assert (late.superseding, late.late) == (0, 8)
+    assert all(current(prompt) == [f"12 {prompt[-1]}"] for prompt in asked)
+    later = room.ingest(at(4, *[(prompt, f"15 {prompt[-1]}") for prompt in asked]), task=task)
+    assert later.superseding == 8 and all(current(prompt) == [f"15 {prompt[-1]}"] for prompt in asked)
+
+    body = at(1, ("lamp", "12")) + at(2, ("lamp", "15")) + at(3, ("lamp", "12")) + at(4, ("lamp", "12"))
+    assert counts(room.ingest(body, task=task)) == (4, 3, 1, 0)
+    assert current("lamp") == ["12"]
+    assert [row.state for row in room.store.history("m", "lamp")] == ["holds", "superseded", "holds", "holds"]
+    room.ingest(at(3.5, ("lamp", "15")), task=task)
+    assert current("lamp") == ["12"]
+
+
+def test_a_dump_without_times_adds_rows_only_for_what_changed(room: Room) -> None:
+    known = [(f"price of {n}", str(n)) for n in range(8)]
+    room.ingest(rows(*known))
+    for n in range(3):
+        room.ingest(rows(*known, (f"note {n}", "x")))
+    assert room.store.counts("m") == {"intent": 11}
