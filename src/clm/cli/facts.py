@@ -31,7 +31,13 @@ def history(
     columns = {"task": "TASK", "event_time": "EVENT TIME", "ingested_at": "INGESTED", "source": "SOURCE",
                "batch_id": "BATCH", "prompt": "PROMPT", "answer": "ANSWER", "state": "STATE", "record_id": "RECORD",
                "superseded_by": "SUPERSEDED BY"}  # fmt: skip
-    show_rows(rows, output, columns, f"Nothing is known of {of!r}: it is no key, no prompt and no record id.")
+    show_rows(
+        rows,
+        output,
+        columns,
+        f"Nothing is known of {of!r}: it is no prompt, no record id and no key. "
+        "A key is written with its column, such as sku=7.",
+    )
 
 
 @conflicts_app.callback()

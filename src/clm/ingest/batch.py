@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,11 @@ from clm.records import Appended, Json, Record, Refusal, Shape
 SAMPLED = 200  # good rows of a batch that are looked at as a whole
 KEPT_REFUSALS = 10_000  # refused rows of a batch that are kept one by one; beyond, they are only counted
 ONE_ANSWER = frozenset({"exact_match", "choice", "contains", "number", "json_fields"})  # metrics that know one answer
+_SKEW = timedelta(days=1)  # of clocks and time zones
+_AHEAD = (
+    "{n} rows say an event time that is still to come. Their answers count as the newest already, and nothing of an "
+    "earlier time supersedes them: where the times are wrong, take the rows out (clm data drop)."
+)
 _BARRED = "its prompt is held out: it stands in a suite of this model, and a model must not train on its exam"
 
 
@@ -147,6 +152,9 @@ def _plan(store: RecordStore, delivery: Delivery, lines: Sequence[Line], rulings
     if known.examined is not None:
         plan = _resumed(plan, lines, known.examined)
     routing.settle(plan)
+    ahead = sum(line.event_time > delivery.arrived + _SKEW for line in lines)
+    if ahead:
+        plan.notes.append(_AHEAD.format(n=ahead))
     return plan
 
 

@@ -142,7 +142,9 @@ def _event_time(value: object, default: datetime) -> datetime:
 
 def _key(field: str, value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+        value = str(
+            int(value) if isinstance(value, float) and value.is_integer() else value
+        )  # 7.0: a column of numbers with gaps
     if value in (None, ""):
         raise RowRefused(field, "is missing or empty: it was named as the key, which says what a row is about")
     key = " ".join(clean_text(value, field).split())
