@@ -17,7 +17,10 @@ All = Annotated[bool, typer.Option("--all", help="Also those that are resolved."
 
 
 def history(
-    of: Annotated[str, typer.Argument(metavar="KEY|PROMPT|RECORD")], model: Model = None, output: Output = Format.table
+    of: Annotated[str, typer.Argument(metavar="KEY|PROMPT|RECORD")],
+    model: Model = None,
+    last: Annotated[int, typer.Option("--last", help="How many of the newest versions the table shows.", min=1)] = 50,
+    output: Output = Format.table,
 ) -> None:
     """Show every version of what a key or a prompt has as its answer: what holds, and what superseded what."""
     from dataclasses import asdict
@@ -28,16 +31,19 @@ def history(
     with here.database.read() as session:
         ruled = conflicts.rulings(session, model)
     rows: list[dict[str, Any]] = [asdict(row) for row in here.store.history(model, of, ruled)]
+    shown = rows[-last:] if output is Format.table else rows
     columns = {"task": "TASK", "event_time": "EVENT TIME", "ingested_at": "INGESTED", "source": "SOURCE",
                "batch_id": "BATCH", "prompt": "PROMPT", "answer": "ANSWER", "state": "STATE", "record_id": "RECORD",
                "superseded_by": "SUPERSEDED BY"}  # fmt: skip
     show_rows(
-        rows,
+        shown,
         output,
         columns,
         f"Nothing is known of {of!r}: it is no prompt, no record id and no key. "
         "A key is written with its column, such as sku=7.",
     )
+    if len(shown) < len(rows):
+        typer.echo(f"… and {len(rows) - len(shown)} before them: --last {len(rows)} shows all", err=True)
 
 
 @conflicts_app.callback()

@@ -7,8 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_room import Room
 from test_ingest_facts import counts, examined, rows, snapshot, taught
+from typer.testing import CliRunner
 
 from clm.catalog import service as catalog
+from clm.cli import data as data_command
+from clm.cli import facts as facts_command
+from clm.cli.context import Context
 from clm.ingest import repository
 
 
@@ -106,3 +110,11 @@ def test_case_makes_another_answer_and_blanks_do_not(room: Room) -> None:
     room.ingest(rows(("price", "12 Euros")))
     assert room.ingest(rows(("price", "12  Euros "))).superseding == 0
     assert room.ingest(rows(("price", "12 euros"))).superseding == 1
+
+
+def test_a_long_history_is_shown_from_its_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLM_HOME", str(room.settings.home))
+    monkeypatch.setattr(facts_command, "here", Context())
+    room.ingest(b"".join(rows(("t", f"v{n}"), event_time=f"2020-01-01T00:{n:02}:00") for n in range(60)))
+    said = CliRunner().invoke(data_command.app, ["history", "t"], env={"COLUMNS": "300", "NO_COLOR": "1"}).output
+    assert "v59" in said and "v10" in said and "v9 " not in said and "10 before them: --last 60" in said
