@@ -34,6 +34,9 @@ class TrainingPolicy(Policy):
     most_minutes: Annotated[float, Field(gt=0, le=100_000, description="auto: by the clock, a net only")] = 240
     held_back: Annotated[float, Field(ge=0, le=0.5, description="auto: share of the new rows that is asked")] = 0.1
     learning_rate: Annotated[float, Field(gt=0, le=0.01, description="peak; it warms up, and falls at the end")] = 1e-3
+    refresh_rate: Annotated[
+        float, Field(gt=0, le=1, description="of learning_rate, where a task's expert is trained further (experts)")
+    ] = 0.4
     warmup_share: Annotated[
         float, Field(ge=0, le=0.5, description="of the steps that warm up; auto: of least_steps")
     ] = 0.1
@@ -58,6 +61,10 @@ class TrainingPolicy(Policy):
         if "epochs" in self.model_fields_set and "length" not in self.model_fields_set:
             object.__setattr__(self, "length", "epochs")  # frozen for everybody but its own validation
         return self
+
+    def refreshing(self) -> "TrainingPolicy":
+        """The same for an expert that goes on: at the full rate more of what it knows would be turned round."""
+        return self.model_copy(update={"learning_rate": self.learning_rate * self.refresh_rate})
 
     @model_validator(mode="after")
     def _compatible(self) -> "TrainingPolicy":

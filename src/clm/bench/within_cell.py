@@ -81,9 +81,9 @@ class Cell:
         )
         old, state = (start, self._state(choice.part)) if choice.start == choice.part else (None, {})
         lesson = Lesson(self._base, TASK, new, {TASK: choice.replay}, old, state, start=start)
-        learned = learn(
-            lesson, self._policy, self._folder / "checkpoints" / str(number), Steps(f"delivery {number + 1}")
-        )
+        policy = self._policy.refreshing() if self._grows and choice.kind == "refresh" else self._policy
+        told = Steps(f"delivery {number + 1}")
+        learned = learn(lesson, policy, self._folder / "checkpoints" / str(number), told)
         seen = seen_after(self._base, choice, new, self._seen(), self._policy.seed) if self._grows else None
         self._experts = {name: made for name, made in self._experts.items() if name not in choice.merged}
         self._experts[choice.part] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]

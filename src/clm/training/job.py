@@ -75,6 +75,8 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
         experts = {stored.hash: load_expert(stored.path, base, stored.hash) for stored in way.tutors.values()}
         lesson = replace(lesson, tutors={row: experts[stored.hash] for row, stored in way.tutors.items()})
         policy = with_distillation(policy)
+    if way.choice and way.choice.kind == "refresh":
+        policy = policy.refreshing()
     trained = learn(lesson, policy, folder / "checkpoints", report.step)
     if not is_main():
         return None
