@@ -25,7 +25,14 @@ FIRST, SECOND = ("red", "sky"), ("bus", "oak")
 def policy(**repair: Any) -> ModelPolicy:
     return ModelPolicy.model_validate(
         {
-            "training": {"rank": 8, "alpha": 16, "epochs": 8, "learning_rate": 5e-3, "replay_share": 0.0},
+            "training": {
+                "rank": 8,
+                "alpha": 16,
+                "epochs": 8,
+                "learning_rate": 5e-3,
+                "refresh_rate": 1.0,
+                "replay_share": 0.0,
+            },
             "rollout": {"kind": "blue-green"},
             "gate": {"margin": 0.1},
             "repair": repair,
