@@ -2,7 +2,8 @@
 
 *Route.* The same expert gives the same answer, so only prompts that another expert answers can be lost: the loss is at
 most their share. That share is bounded (Clopper & Pearson) on the suite and on prompts beyond it, routed by candidate
-and champion as if neither router had been fitted on them. Where of all of them not one changes hands, nothing was found
+and champion as if neither router had been fitted on them. Of the suite, whose scores are known, only those count that
+score less; beyond it all do that another expert takes. Where of all of them not one changes hands, nothing was found
 that could be lost, and the task passes however few they are; the reason says up to what share that leaves room for.
 
 *Scores.* The exact test for right/wrong (`clm.evaluation.exact`), betting for graded scores (`clm.evaluation.betting`).
@@ -23,7 +24,7 @@ _HINT = 0.25  # p-value below which a loss is more than the chance that few exam
 
 @dataclass(frozen=True)
 class Handed:
-    """Prompts of a task beyond its suite, routed by both: how many get another expert, of how many."""
+    """Prompts of a task beyond its suite, routed by both: how many another expert takes, of how many."""
 
     changed: int = 0
     of: int = 0
@@ -52,12 +53,16 @@ def hints_at_loss(pair: Comparison) -> bool:
 
 def _by_route(pair: Comparison, level: float, handed: Handed) -> RuledOut | None:
     changed, of = int(pair.changed.sum()) + handed.changed, pair.n + handed.of
-    bound = exact.share_bound(changed, of, 1 - level)
+    lost = int((pair.changed & (pair.differences < 0)).sum()) + handed.changed if handed.of else changed
+    bound = exact.share_bound(lost, of, 1 - level)
     if changed and bound > pair.margin:
         return None
     moved = f"{changed} of {of} prompts change hands" if changed else f"none of {of} prompts changes hands"
+    known = f" ({lost} that score less, or whose score is not known)" if lost < changed else ""
     room = "so at most" if bound <= pair.margin else "which alone leaves room for"
-    return RuledOut("route", f"{moved}, and the same expert gives the same answers, {room} {bound:.1%} can be lost")
+    return RuledOut(
+        "route", f"{moved}{known}, and the same expert gives the same answers, {room} {bound:.1%} can be lost"
+    )
 
 
 def _by_scores_or_likelihood(pair: Comparison, level: float) -> RuledOut:

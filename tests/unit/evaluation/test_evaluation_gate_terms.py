@@ -47,6 +47,30 @@ def test_prompts_beyond_the_suite_bound_the_share_that_changes_hands() -> None:
     assert judged(ours, theirs, handed={"t": Handed(20, 200)}).verdict == "inconclusive"
 
 
+def test_of_the_suite_only_what_scores_less_can_be_lost_by_the_route() -> None:
+    theirs = examples([0.0] * 6 + [1.0] * 94, "hash")
+    ours = [*examples([1.0] * 6 + [0.0] * 2, "other"), *theirs[8:]]  # six came to one that knows them, two were lost
+    told = judged(ours, theirs, handed={"t": Handed(8, 300)})
+    assert (told.verdict, told.passed_by, told.changed) == ("pass", "route", 8)
+    assert "16 of 400 prompts change hands (10 that score less, or whose score is not known)" in told.reason
+    alone = judged(ours, theirs)  # without prompts beyond the suite all that change hands count
+    assert alone.passed_by != "route"
+
+
+def test_a_true_loss_by_the_route_seldom_passes() -> None:
+    random, passed = np.random.default_rng(5), 0
+    for _ in range(300):
+        lost, won = random.random(100) < 0.05, random.random(100) < 0.03
+        theirs = examples([0.0 if up else 1.0 for up in won], "hash")
+        ours = [
+            ExampleScore(one.example_id, 0.0 if down else 1.0, answered_by="other" if down or up else "hash", slice=1)
+            for one, down, up in zip(theirs, lost, won, strict=True)
+        ]
+        beyond = int((random.random(400) < 0.05).sum())
+        passed += judged(ours, theirs, handed={"t": Handed(beyond, 400)}).passed_by == "route"
+    assert passed <= 0.08 * 300  # 5 %, and what 300 draws may be off
+
+
 def test_one_graded_score_leaves_a_suite_with_the_exact_test() -> None:
     """60 right answers, one of them half right on both sides, or half lost: no bootstrap, no bet."""
     theirs = examples([1.0] * 60)
