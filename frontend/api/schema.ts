@@ -1470,6 +1470,7 @@ export interface components {
              *       "most_minutes": 240,
              *       "most_steps": 5000,
              *       "rank": 16,
+             *       "refresh_rate": 0.4,
              *       "replay_rows": 200,
              *       "replay_share": 0.5,
              *       "seed": 17,
@@ -2507,6 +2508,12 @@ export interface components {
              * @default 16
              */
             rank: number;
+            /**
+             * Refresh Rate
+             * @description of learning_rate, where a task's expert is trained further (experts)
+             * @default 0.4
+             */
+            refresh_rate: number;
             /**
              * Replay Rows
              * @description replayed rows of a refreshed task at the least, however few are new
