@@ -1,7 +1,7 @@
 """Linear discriminants: classes with a centre each and one covariance within, shrunk as Ledoit and Wolf estimate it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,10 @@ class Metric:
         """The centres along the directions, `[classes, rank]`, and their squared length in the rest, `[classes]`."""
         along = self.centres @ self.directions
         return along, (self.centres**2).sum(1) - (along**2).sum(1)
+
+    def around(self, rows: list[Array]) -> "Metric":
+        """The same covariance around the centres of other classes, `[n, features]` each."""
+        return replace(self, centres=np.stack([part.mean(0) / self.scale for part in rows]))
 
     def whitened(self, features: Features | Array) -> Array:
         """`[n, features]` -> the same, in which squared distances are Mahalanobis distances."""

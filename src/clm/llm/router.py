@@ -40,6 +40,7 @@ OWN_QUANTILE = 0.995  # of a task's own held-back distances: what is near
 GENERAL_QUANTILE = 0.02  # of general prompts' distances to the task: what is far
 UNKNOWN = 20.0  # rows that a task lacks: thresholds are wider by this number over that of its rows
 FEWEST_OF_ANSWER = 4  # rows with the same answer that make a class of their own
+MANY = 2  # rows per dimension from which on a fifth less leaves the covariance as it is
 REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide, for users word things anew
 
 
@@ -129,7 +130,8 @@ def fit_router(
 
     `answers`, `[n]` per task, say which of its rows have the same answer; `point` says where all features were read
     (None: `Base.old_reading`). `shrinkage` in [0, 1] of the covariance; None: as Ledoit and Wolf estimate it. `like`:
-    a router over the same tasks whose limits are taken, which are most of the work.
+    a router over the same tasks and more of the same rows, whose limits are taken, which are most of the work, and
+    where there are many rows their covariance.
     Deterministic in its inputs. Raises InvalidInput for no task, an empty one, differing widths or values not finite.
     """
     groups = [general] if isinstance(general, np.ndarray) else list(general)
@@ -138,7 +140,8 @@ def fit_router(
     rows = [np.asarray(features[task], np.float64) for task in tasks]
     parts = [_by_answer(part, (answers or {}).get(task)) for task, part in zip(tasks, rows, strict=True)]
     beside = distinct([np.asarray(group, np.float64) for group in groups])
-    judge = fit_judge(parts, beside, shrinkage)
+    many = sum(map(len, rows)) >= MANY * rows[0].shape[1]
+    judge = fit_judge(parts, beside, shrinkage, like.discriminant if like is not None and many else None)
     if like is not None and like.strangers is not None:
         nearness, limits, least = like.nearness, like.thresholds, like.strangers.least
     else:

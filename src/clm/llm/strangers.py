@@ -54,10 +54,16 @@ class Judge:
         return 2 * turned, ahead + (1 - turned) - _familiarity(along, self.strangers)[:, None]
 
 
-def fit_judge(tasks: Sequence[Sequence[Array]], strangers: Sequence[Array], shrinkage: float | None) -> Judge:
+def fit_judge(
+    tasks: Sequence[Sequence[Array]],
+    strangers: Sequence[Array],
+    shrinkage: float | None,
+    metric: Metric | None = None,
+) -> Judge:
     """`tasks`: of each its classes, `[n, features]` each; `strangers`: groups of them, which only have centres: what
-    varies within them says nothing of the tasks."""
-    metric = fit_metric([one for classes in tasks for one in classes], shrinkage)
+    varies within them says nothing of the tasks. `metric`: whose covariance is taken; None: it is fitted."""
+    rows = [one for classes in tasks for one in classes]
+    metric = fit_metric(rows, shrinkage) if metric is None else metric.around(rows)
     beside = np.stack([group.mean(0) / metric.scale for group in strangers])
     metric = replace(metric, centres=np.concatenate([metric.centres, beside]))
     centres = metric.whitened(metric.centres * metric.scale)
