@@ -40,7 +40,7 @@ OWN_QUANTILE = 0.995  # of a task's own held-back distances: what is near
 GENERAL_QUANTILE = 0.02  # of general prompts' distances to the task: what is far
 UNKNOWN = 20.0  # rows that a task lacks: thresholds are wider by this number over that of its rows
 FEWEST_OF_ANSWER = 4  # rows with the same answer that make a class of their own
-MANY = 2  # rows per dimension from which on a fifth less leaves the covariance as it is
+MANY = 5  # rows per dimension from which on a fifth less leaves the covariance as it is; with two, too little crosses
 REACH = 0.9  # the threshold between near (0) and far (1), on a log scale: wide, for users word things anew
 
 
