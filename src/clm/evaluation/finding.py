@@ -50,6 +50,7 @@ class Finding:
     trouble: str | None = None
     level: float = 0.0  # how likely a true loss of the margin may pass
     pair: Comparison | None = None
+    judged: Comparison | None = None  # what has to pass: the older examples, where they are enough; None: all of them
     ruled: RuledOut = NOT_RULED_OUT
     held_back: tuple[str, ...] = ()  # why it does not pass although a loss is ruled out
     parts: tuple[Part, ...] = ()

@@ -88,8 +88,9 @@ def _look(side: Side, terms: Terms, error: float, early_stop: bool) -> Finding:
     gained = missing_gain(parts) if terms.require_gain else None
     held_back += [gained] if gained else []
     return Finding(
-        side, "inconclusive", level=level, pair=pair, ruled=ruled, held_back=tuple(held_back), parts=tuple(parts)
-    )
+        side, "inconclusive", level=level, pair=pair, judged=judged if judged is not pair else None, ruled=ruled,
+        held_back=tuple(held_back), parts=tuple(parts),
+    )  # fmt: skip
 
 
 def _findings(looks: Sequence[Finding], confidence: float, early_stop: bool) -> list[Finding]:

@@ -66,7 +66,7 @@ def _by_route(pair: Comparison, level: float, handed: Handed) -> RuledOut | None
 
 
 def _by_scores_or_likelihood(pair: Comparison, level: float) -> RuledOut:
-    of_scores = _level_of_scores(pair, level)
+    of_scores = level_of_scores(pair, level)
     if pair.ruled_out_p() <= of_scores:
         return RuledOut("scores", "")
     if of_scores == level or pair.odds is None or _shows_loss(pair, level):
@@ -80,7 +80,7 @@ def _by_scores_or_likelihood(pair: Comparison, level: float) -> RuledOut:
 
 def chance_to_pass(pair: Comparison, level: float) -> float:
     """How likely an update that changes nothing passes with as many examples, if as much moves as was seen here."""
-    of_scores = _level_of_scores(pair, level)
+    of_scores = level_of_scores(pair, level)
     by_scores = pair.chance_to_pass(of_scores)
     if of_scores == level or pair.odds is None:
         return by_scores
@@ -88,8 +88,9 @@ def chance_to_pass(pair: Comparison, level: float) -> float:
     return max(by_scores, likelihood.pass_probability(seen, pair.n, pair.margin, level - of_scores))
 
 
-def _level_of_scores(pair: Comparison, level: float) -> float:
-    """All of it where likelihoods can't help: not measured, or too few examples to rule out what is lost outright."""
+def level_of_scores(pair: Comparison, level: float) -> float:
+    """What the test of the scores gets of it: all where likelihoods can't help, for they were not measured or there
+    are too few examples to rule out what is lost outright."""
     without_a_loss = exact.loss_ruled_out_p(0, 0, pair.n, pair.margin)
     if pair.odds is None or without_a_loss >= level:
         return level

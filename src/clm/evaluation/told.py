@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from clm.evaluation.comparison import Comparison
 from clm.evaluation.finding import Finding, Side
-from clm.evaluation.ruling_out import chance_to_pass
+from clm.evaluation.ruling_out import chance_to_pass, level_of_scores
 from clm.evaluation.slices import RECALL
 from clm.records import TaskVerdict, VerdictName
 
@@ -52,23 +52,25 @@ def _against_champion(finding: Finding) -> TaskVerdict:
     if pair is None:
         return TaskVerdict(task, "inconclusive", f"{task}: {finding.trouble}", 0.0, 0.0, 0.0, -1.0,
                            finding.side.margin or 0.0, 0)  # fmt: skip
-    level = finding.level or _UNSPENT
-    lower, failed = pair.lower(level), finding.verdict == "fail"
-    some = "" if pair.complete else f" of {pair.whole}"
-    recalled = next((part.pair.n for part in finding.parts if part.name == RECALL), 0)
+    failed = finding.verdict == "fail"
+    decides = pair if failed or finding.judged is None else finding.judged
+    spent = finding.level or _UNSPENT
+    level = spent if failed else level_of_scores(decides, spent)  # the bound that is shown is the one that decides
+    lower = decides.lower(level)
+    some = "" if decides.complete else f" of {decides.whole}"
     reason = (
-        f"{task}: {pair.ours.mean():.2f} against {pair.theirs.mean():.2f} on {pair.n}{some} examples"
-        f"{f' ({recalled} of them taught)' if recalled else ''}, difference {pair.difference:+.2f} "
-        f"({100 - level * 100:.3g} % bound {pair.upper(level) if failed else lower:+.2f}), margin {pair.margin:g}"
+        f"{task}: {decides.ours.mean():.2f} against {decides.theirs.mean():.2f} on {decides.n}{some} "
+        f"{_which(finding, decides)}, difference {decides.difference:+.2f} "
+        f"({100 - level * 100:.3g} % bound {decides.upper(level) if failed else lower:+.2f}), margin {pair.margin:g}"
     )
-    chance = chance_to_pass(pair, level)
+    chance = chance_to_pass(decides, spent)
     more = None
     if finding.ruled.said and not failed:
         reason += f"; {finding.ruled.said}"
     reason += "".join(f"; a loss is shown on its {each.name} ({each.difference:+.2f} on {each.n})"
                       for each in finding.slices if each.verdict == "fail")  # fmt: skip
     if finding.verdict == "inconclusive" and finding.ruled.by is None:
-        more = _more_examples(finding, pair)
+        more = _more_examples(finding, decides)
         reason += f"; with as many, an update that changes nothing passes with probability {chance:.2f}"
         reason += f"; about {more} more examples would decide" if more is not None else ""
     if finding.verdict == "inconclusive":
@@ -117,9 +119,18 @@ def _with_best(told: TaskVerdict, finding: Finding) -> TaskVerdict:
     return replace(told, reason=f"{told.reason}; {said}", more_examples=most)
 
 
+def _which(finding: Finding, decides: Comparison) -> str:
+    if decides is finding.judged:
+        return "older examples"
+    recalled = next((part.pair.n for part in finding.parts if part.name == RECALL), 0)
+    return f"examples{f' ({recalled} of them taught)' if recalled else ''}"
+
+
 def _more_examples(finding: Finding, pair: Comparison) -> int | None:
     """Towards a pass the bound at the gate's level decides, towards a fail the one after the correction."""
-    return pair.missing(finding.fails_at if pair.difference <= -pair.margin else finding.level or _UNSPENT)
+    if pair.difference <= -pair.margin:
+        return pair.missing(finding.fails_at)
+    return pair.missing(level_of_scores(pair, finding.level or _UNSPENT))
 
 
 def _held_out(side: Side) -> tuple[float, float, int]:

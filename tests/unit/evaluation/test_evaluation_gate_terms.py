@@ -80,6 +80,30 @@ def test_one_graded_score_leaves_a_suite_with_the_exact_test() -> None:
     assert 15 <= lost.count("pass") <= 45  # a half counts as a whole loss for every other example
 
 
+@pytest.mark.parametrize(("won", "lost"), [(won, lost) for won in (0, 1, 3) for lost in (0, 1, 2, 4, 7)])
+def test_the_bound_that_is_shown_is_the_one_that_decides(won: int, lost: int) -> None:
+    """Also where a part of the error rate is kept for the likelihoods: 1 lost of 100 is no pass at 97.5 %."""
+
+    def scored(scores: list[float]) -> list[ExampleScore]:
+        return [ExampleScore(f"ex{n}", score, likelihood=-0.05 if score else -3.0, answered_by=None, slice=1)
+                for n, score in enumerate(scores)]  # fmt: skip
+
+    theirs, ours = [0.0] * won + [1.0] * (100 - won), [1.0] * won + [0.0] * lost + [1.0] * (100 - won - lost)
+    told = judged(scored(ours), scored(theirs))
+    assert "97.5 % bound" in told.reason or told.verdict == "fail"
+    assert (told.lower_bound >= -0.05) == (told.passed_by == "scores"), told.reason
+
+
+def test_where_the_older_examples_decide_the_sentence_speaks_of_them() -> None:
+    old = examples([1.0] * 70, name="old")
+    lost = examples([0.0] * 2 + [1.0] * 68, name="old")
+    before, after = examples([0.0] * 20, slice=2, name="new"), examples([1.0] * 20, slice=2, name="new")
+    told = judged([*lost, *after], [*old, *before], legacy={"t": 1})
+    assert told.verdict == "inconclusive"
+    assert "0.97 against 1.00 on 70 older examples, difference -0.03" in told.reason
+    assert told.lower_bound < -0.05 and (told.n, told.difference) == (90, pytest.approx(18 / 90))
+
+
 def test_new_slices_have_to_show_a_gain_unless_none_is_asked_for() -> None:
     old = examples([1.0] * 80, name="old")
     before, after = examples([0.0] * 8, slice=2, name="new"), examples([0.0] * 4 + [1.0] * 4, slice=2, name="new")
