@@ -190,6 +190,29 @@ def test_rows_are_brought(browser: Browser, busy: Installation, seen: Seen, them
     assert_fine(page, seen)
 
 
+def test_a_changed_answer_has_a_history_and_a_contradiction_is_decided(
+    browser: Browser, busy: Installation, seen: Seen, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    page = open_page(browser, f"{busy.url}/data", seen)
+    prompt, received = "What does the Ulme cost?", page.get_by_role("status").filter(has_text="rows received")
+    for answers, told in ((("10 euros",), "1 accepted"), (("12 euros",), "1 supersede"), (("14", "15"), "2 wait")):
+        rows.write_text("".join(f'{{"prompt": "{prompt}", "completion": "{said}"}}\n' for said in answers))
+        page.get_by_label("Task").select_option("facts")
+        page.locator("input[type=file]").set_input_files(rows)
+        page.get_by_role("button", name="Send rows").click()
+        expect(received).to_contain_text(told)
+    waiting = page.get_by_role("article", name=prompt)
+    waiting.get_by_role("button", name="History").click()
+    history = region(page, "History of an answer").get_by_role("row")
+    expect(history.filter(has_text="10 euros")).to_contain_text("superseded")
+    assert_fine(page, seen)
+    waiting.get_by_role("button", name="This one: 15").click()
+    expect(page.get_by_text("counts from the next update of facts on")).to_be_visible()
+    expect(waiting).to_have_count(0)
+    expect(history.filter(has_text="15")).to_contain_text("holds")
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(
     ("path", "says"),

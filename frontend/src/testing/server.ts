@@ -34,6 +34,8 @@ export const server = setupServer(
   ),
   answers('/batches', { items: [deliveries.batch()], next_cursor: null }),
   answers('/batches/:id/refusals', { items: [deliveries.refusal()], next_cursor: null }),
+  answers('/conflicts', { items: [], next_cursor: null }),
+  answers('/records/history', { items: [] }),
   answers('/deployments/:model', fixtures.deployment()),
   answers('/releases', { items: [1, 2, 3, 4].map(fixtures.release) }),
 )

@@ -49,6 +49,7 @@ export function BringRows({ model }: { model: Model }) {
           clearButtonProps={{ 'aria-label': 'Choose no file' }}
         />
         <Switch
+          className={css.switch}
           label="For the exam only"
           checked={suite}
           onChange={(event) => setSuite(event.currentTarget.checked)}

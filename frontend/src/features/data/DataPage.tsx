@@ -1,9 +1,12 @@
+import { useState } from 'react'
 import { PageHeader } from '@/components/PageHeader'
 import { Empty, Failed, Loading } from '@/components/States'
 import { useActiveModel } from '@/lib/api/models'
 import { BringRows } from './BringRows'
+import { Contradictions } from './Contradictions'
 import css from './Data.module.css'
 import { Deliveries } from './Deliveries'
+import { History } from './History'
 
 function NoTask() {
   return (
@@ -24,6 +27,7 @@ function NoTask() {
 
 export function DataPage() {
   const { name, model, query } = useActiveModel()
+  const [asked, setAsked] = useState('')
   const content = () => {
     if (query.error && !query.data) return <Failed error={query.error} onRetry={query.refetch} />
     if (!query.data) return <Loading heights={[180, 320]} />
@@ -31,6 +35,8 @@ export function DataPage() {
     return (
       <div className={css.stack}>
         <BringRows key={name} model={model} />
+        <Contradictions key={`${name} contradictions`} model={model.name} onHistory={setAsked} />
+        <History model={model.name} asked={asked} onAsk={setAsked} />
         <Deliveries model={model.name} />
       </div>
     )

@@ -10,13 +10,18 @@ export function Report({ report }: { report: IngestReport }) {
     ...(report.into_suite > 0 ? [`${count(report.into_suite)} of them held out for the exam`] : []),
     `${count(report.duplicate)} known already`,
     `${count(report.refused)} refused`,
+    ...(report.superseding > 0 ? [`${count(report.superseding)} supersede an older answer`] : []),
+    ...(report.late > 0 ? [`${count(report.late)} older than what holds`] : []),
+    ...(report.contradicting > 0 ? [`${count(report.contradicting)} wait for a decision below`] : []),
   ]
   return (
     <div role="status">
       <p className={css.report}>
         <strong>{count(report.received)} rows received:</strong> {parts.join(', ')}.
       </p>
-      {[report.unchecked, report.advice].map((said) => (said ? <p key={said}>{said}</p> : null))}
+      {[...report.notes, report.unchecked, report.advice].map((said) =>
+        said ? <p key={said}>{said}</p> : null,
+      )}
       {report.refusals.length > 0 ? <Refusals refusals={report.refusals} /> : null}
     </div>
   )

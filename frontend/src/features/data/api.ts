@@ -21,6 +21,27 @@ export const refusalsQuery = (batch: string) =>
       body(api.GET('/api/v1/batches/{batch_id}/refusals', { params: { path: { batch_id: batch } }, signal })),
   })
 
+export const conflictsQuery = (model: string) =>
+  queryOptions({
+    queryKey: keys.conflicts(model),
+    queryFn: ({ signal }) => body(api.GET('/api/v1/conflicts', { params: { query: { model } }, signal })),
+  })
+
+export const historyQuery = (model: string, of: string) =>
+  queryOptions({
+    queryKey: keys.history(model, of),
+    queryFn: ({ signal }) =>
+      body(api.GET('/api/v1/records/history', { params: { query: { model, of } }, signal })),
+  })
+
+export const decide = ({ id, decision }: { id: string; decision: string }) =>
+  body(
+    api.POST('/api/v1/conflicts/{conflict_id}:resolve', {
+      params: { path: { conflict_id: id } },
+      body: { decision },
+    }),
+  )
+
 export type Delivery = { model: string; task: string; file: File; suite: boolean }
 
 /** Sends a file as it is; its ending says how it is read, JSON lines where it says nothing. */

@@ -8,6 +8,8 @@ export const keys = {
   deployment: (model?: string) => ['deployment', ...(model ? [model] : [])] as const,
   batches: (model?: string) => ['batches', ...(model ? [model] : [])] as const,
   refusals: (batch: string) => ['refusals', batch] as const,
+  conflicts: (model?: string) => ['conflicts', ...(model ? [model] : [])] as const,
+  history: (model?: string, of?: string) => ['history', ...(model ? [model, of] : [])] as const,
   ledger: (model?: string) => ['ledger', ...(model ? [model] : [])] as const,
   releases: (model?: string) => ['releases', ...(model ? [model] : [])] as const,
 }
@@ -25,7 +27,7 @@ export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[
     case 'release':
       return [keys.overview(), keys.releases(), keys.deployment(), keys.ledger()]
     case 'batch':
-      return [keys.overview(), keys.models(), keys.batches()]
+      return [keys.overview(), keys.models(), keys.batches(), keys.conflicts(), keys.history()]
     case 'task':
     case 'model':
       return [keys.overview(), keys.models()]
