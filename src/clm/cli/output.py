@@ -1,6 +1,7 @@
 """How commands answer: a table for people, JSON or YAML for programs."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -8,6 +9,11 @@ from typing import Annotated, Any
 import typer
 
 Rows = Sequence[dict[str, Any]]
+Cells = dict[str, list[str]]  # by heading
+
+_TEXT = 16  # columns of the terminal that a text gets at the least
+_BETWEEN = 3  # two cells
+_WHOLE = 10_000
 
 
 class Format(StrEnum):
@@ -40,16 +46,47 @@ def show_rows(rows: Rows, output: Format, columns: dict[str, str], empty: str) -
         if not rows:
             typer.echo(empty)
             return
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-
-        grid = Table(*columns.values(), box=box.SIMPLE, header_style="bold", pad_edge=False)
-        for row in rows:
-            grid.add_row(*(_cell(row.get(key)) for key in columns))
-        Console().print(grid)
+        cells = {heading: [_cell(row.get(key)) for row in rows] for key, heading in columns.items()}
+        _table(cells) if _fits(cells) else _one_below_the_other(cells)
 
     show(list(rows), output, table)
+
+
+def _fits(cells: Cells) -> bool:
+    """Whether a table has room for what can't be broken, such as ids to be copied, and a little for each text."""
+    needed = sum(_TEXT if _is_text(shown) else max(map(len, [heading, *shown])) for heading, shown in cells.items())
+    return needed + _BETWEEN * len(cells) <= _width()
+
+
+def _table(cells: Cells) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for heading, shown in cells.items():
+        grid.add_column(heading, no_wrap=not _is_text(shown), overflow="fold")
+    for row in zip(*cells.values(), strict=True):
+        grid.add_row(*row)
+    Console(width=_width()).print(grid)
+
+
+def _one_below_the_other(cells: Cells) -> None:
+    widest = max(map(len, cells))
+    for row in zip(*cells.values(), strict=True):
+        typer.echo()
+        for heading, cell in zip(cells, row, strict=True):
+            typer.echo(f"{heading:<{widest}}  {cell}")
+    typer.echo()
+
+
+def _is_text(shown: list[str]) -> bool:
+    return any(" " in cell or "\n" in cell for cell in shown)
+
+
+def _width() -> int:
+    """Of the terminal, or what COLUMNS says; a file or another program has no edge at which lines would break."""
+    return shutil.get_terminal_size((_WHOLE, 1)).columns
 
 
 def show_fields(value: dict[str, Any], output: Format) -> None:
