@@ -82,6 +82,8 @@ class Router:
         rows = np.arange(len(features))
         known = leads[rows, nearest] > least[nearest]  # False for NaN
         known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
+        if experts == 1:
+            return [[(self.tasks[n] if ok else BASE, 1.0)] for n, ok in zip(nearest, known, strict=True)]
         return [
             self._weighted(row, min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
             for row, ok in zip(distances, known, strict=True)

@@ -10,7 +10,7 @@ one task costs nothing for the others. Old versions are kept for ten years: an u
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +25,7 @@ from clm.core.content import answer_key, prompt_key
 from clm.core.failpoints import hit
 from clm.core.files import sync_folder
 from clm.core.hashing import canonical_json
+from clm.core.recent import Recent
 from clm.records import Record
 
 SCHEMA = pa.schema(
@@ -53,6 +54,7 @@ SCHEMA = pa.schema(
 )
 _log = logging.getLogger(__name__)
 COMPACT_EVERY = 50  # versions; every file costs a reader about 2 ms
+_datasets: Recent[Any] = Recent(8)  # by version: to list its files takes longer the more there are
 _KEEP = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
 
 
@@ -71,12 +73,17 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
 
 def read(table: DeltaTable, columns: list[str], where: ds.Expression | None = None) -> pa.Table:
     """These columns; one that the table is too old to have is full of nulls."""
-    dataset = table.to_pyarrow_dataset()
+    dataset = _datasets.get(named(table), table.to_pyarrow_dataset)
     found = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=where)
     for name in columns:
         if name not in found.column_names:
             found = found.append_column(SCHEMA.field(name), pa.nulls(found.num_rows, SCHEMA.field(name).type))
     return found.select(columns)
+
+
+def named(table: DeltaTable) -> Hashable:
+    """A name for this version of this table: the same one is the same rows, for good."""
+    return table.table_uri, str(table.metadata().id), table.version()
 
 
 def read_ids(

@@ -23,6 +23,7 @@ from deltalake import DeltaTable
 from clm.core.content import prompt_key
 from clm.core.hashing import sha256_json
 from clm.core.locks import file_lock
+from clm.core.recent import Recent
 from clm.errors import InvalidInput, NotFound
 from clm.facts import Known, Ruling, Stored
 from clm.policies import MemoryPolicy
@@ -32,6 +33,8 @@ from clm.store.exam import Bounds, Recalled
 from clm.store.memory_file import load_memory, make_memory
 from clm.store.mixture import Recall, answer_of, build_mixture, remembered
 from clm.store.view import View
+
+_views: Recent[View] = Recent(2)
 
 
 @dataclass(frozen=True)
@@ -274,12 +277,13 @@ class Store:
         return self._open(model, False), self._open(model, True)
 
     def _view(self, snapshot: Snapshot) -> View:
-        return View(
-            delta.open_table(self._path(snapshot.model, False), snapshot.tables["records"]),
-            delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"]),
-            rulings=snapshot.rulings,
-            dropped=snapshot.dropped,
-            dropped_examples=snapshot.dropped_examples,
+        """What is pinned never changes: the stages of an update share what one of them has found."""
+        records = delta.open_table(self._path(snapshot.model, False), snapshot.tables["records"])
+        suites = delta.open_table(self._path(snapshot.model, True), snapshot.tables["suites"])
+        pins = (tuple(snapshot.rulings), frozenset(snapshot.dropped), frozenset(snapshot.dropped_examples))
+        return _views.get(
+            (delta.named(records), delta.named(suites), *pins),
+            lambda: View(records, suites, rulings=pins[0], dropped=pins[1], dropped_examples=pins[2]),
         )
 
     def _recall_of(self, snapshot: Snapshot, asked: Recalled) -> exam.RecallOf:

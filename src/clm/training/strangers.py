@@ -4,11 +4,11 @@ Without the second, whatever comes under a task's instruction would look like th
 what is read.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clm.core.hashing import sha256_json
+from clm.core.recent import Recent
 from clm.llm.base import Base
 from clm.llm.discriminant import Features
 from clm.llm.general_prompts import groups
@@ -19,10 +19,9 @@ from clm.llm.tokenizer import Messages
 from clm.training.examples import Example
 
 FEWEST_PROMPTS = 4  # with fewer, what they share may be chance
-MOST_KEPT = 8
 
 # An update fits several routers on the same requests. By base, type, point and instruction: never more than a few MB.
-_read: OrderedDict[str, list[Features]] = OrderedDict()
+_read: Recent[list[Features]] = Recent(8)
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,11 @@ def strangers(base: Base, point: Point, instruction: Instruction | None = None) 
     """Groups of `[requests, point's width]`, see `clm.llm.general_prompts.groups`; the same requests in each."""
     before, text = (instruction.before, instruction.text) if instruction else ([], None)
     key = sha256_json([base.hash, str(base.model.dtype), str(base.model.device), point.plain(), before, text])
-    if key not in _read:
+
+    def read() -> list[Features]:
         limit = base.model.config.max_positions - 1
         asked = [[chat_ids(base.tokenizer, [*before, {"role": "user", "content": prompt}])[-limit:] for prompt in group]
                  for group in groups(text)]  # fmt: skip
-        _read[key] = [Runtime(base).features(ids, point) for ids in asked]
-    _read.move_to_end(key)
-    while len(_read) > MOST_KEPT:
-        _read.popitem(last=False)
-    return _read[key]
+        return [Runtime(base).features(ids, point) for ids in asked]
+
+    return _read.get(key, read)
