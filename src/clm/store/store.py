@@ -34,7 +34,7 @@ from clm.store.memory_file import load_memory, make_memory
 from clm.store.mixture import Recall, answer_of, build_mixture, remembered
 from clm.store.view import View
 
-_views: Recent[View] = Recent(2)
+_views: Recent[View] = Recent(1)  # it holds labels of all rows
 
 
 @dataclass(frozen=True)
