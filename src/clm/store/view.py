@@ -75,14 +75,12 @@ class View:
 
     def taught(self, task: str) -> pa.Table:
         """Labels of all training rows of a task."""
-        if task not in self._taught:
-            self._taught[task] = labels(self.records, delta.of_task(task))
+        self._read([task])
         return self._taught[task]
 
     def standing(self, task: str) -> Standing:
         """What holds among the task's rows on both sides. Dropped rows say nothing."""
-        if task not in self._standing:
-            self._standing[task] = stand([version(row) for row in self._contested(task)], self.rulings)
+        self._stand([task])
         return self._standing[task]
 
     def exam(self, task: str) -> list[Row]:
@@ -99,6 +97,7 @@ class View:
         What is asked as recall is taught.
         """
         prompts: set[str] = set()
+        self._stand(list(self.examined))
         for task, rows in self.examined.items():
             superseded = self.standing(task).superseded
             prompts.update(row["prompt_key"] for row in rows
@@ -115,23 +114,50 @@ class View:
         """How many training rows of these batches an update could learn from now."""
         return sum(row["batch_id"] in batches and row["record_id"] not in self.dropped for row in self.usable(task))
 
-    def _contested(self, task: str) -> list[Row]:
-        """The rows whose key or prompt has more than one answer, and those that a person is or was asked about."""
-        taught = self.taught(task)
-        both = pa.concat_tables([taught, self.labels_of(task, held_out=True).cast(taught.schema)])
+    def _read(self, tasks: Sequence[str]) -> None:
+        """The tasks' training labels, in one go: what reading one takes is mostly the same for all."""
+        missing = [task for task in tasks if task not in self._taught]
+        if len(missing) == 1:
+            self._taught[missing[0]] = labels(self.records, delta.of_task(missing[0]))
+        elif missing:
+            found = labels(self.records, ds.field("task").isin(missing))
+            for task in missing:
+                self._taught[task] = found.filter(pc.call_function("equal", [found["task"], pa.scalar(task)]))
+
+    def _stand(self, tasks: Sequence[str]) -> None:
+        missing = [task for task in tasks if task not in self._standing]
+        if not missing:
+            return
+        self._read(missing)
+        contested: dict[str, list[Row]] = {task: [] for task in missing}
+        for row in self._contested(missing):
+            contested[row["task"]].append(row)
+        for task, rows in contested.items():
+            self._standing[task] = stand([version(row) for row in rows], self.rulings)
+
+    def _contested(self, tasks: Sequence[str]) -> list[Row]:
+        """The rows whose key or prompt has more than one answer within its task, and those that a person is or was
+        asked about."""
+        sides = [self._taught[task] for task in tasks]
+        examined = among(self.suite_labels["task"], pa.array(tasks, pa.string()))
+        both = pa.concat_tables([*sides, self.suite_labels.filter(examined).cast(sides[0].schema)])
         chosen = pa.array([False] * both.num_rows, pa.bool_())
-        for column in ("key", "prompt_key"):
-            counted = both.group_by(column).aggregate([("answer_key", "count_distinct")])
-            several = counted.filter(pc.call_function("greater", [counted["answer_key_count_distinct"], 1]))[column]
-            chosen = pc.call_function("or", [chosen, among(both[column], several)])
-        equal = both.group_by("content_hash").aggregate([("record_id", "count_distinct")])
-        equal = equal.filter(pc.call_function("greater", [equal["record_id_count_distinct"], 1]))["content_hash"]
-        chosen = pc.call_function("or", [chosen, among(both["content_hash"], equal)])
+        for column, of in (("key", "answer_key"), ("prompt_key", "answer_key"), ("content_hash", "record_id")):
+            chosen = pc.call_function("or", [chosen, _several(both, column, of)])
         ruled = [name for ruling in self.rulings for name in (*ruling.wins, *ruling.loses)]
         chosen = pc.call_function("or", [chosen, among(both["record_id"], pa.array(ruled, pa.string()))])
         chosen = pc.call_function("or", [chosen, pc.call_function("coalesce", [both["held"], pa.scalar(False)])])
         out = self.dropped | self.dropped_examples
         return [row for row in both.filter(chosen).to_pylist() if row["record_id"] not in out]
+
+
+def _several(rows: pa.Table, column: str, of: str) -> Any:
+    """Of each row whether its task has several `of` with the same `column`."""
+    named = pc.call_function("binary_join_element_wise", [rows["task"], rows[column], pa.scalar("\n")])
+    pairs = pa.table({"name": named, "of": rows[of]})
+    counted = pairs.group_by("name").aggregate([("of", "count_distinct")])
+    several = counted.filter(pc.call_function("greater", [counted["of_count_distinct"], 1]))["name"]
+    return among(named, several)
 
 
 def version(row: Row) -> Version:
