@@ -84,10 +84,9 @@ class Router:
         known &= self.nearness.distances(features)[rows, nearest] <= self.thresholds[nearest]
         if experts == 1:
             return [[(self.tasks[n] if ok else BASE, 1.0)] for n, ok in zip(nearest, known, strict=True)]
-        return [
-            self._weighted(row, min(experts, len(self.tasks)), sharpness) if ok else [(BASE, 1.0)]
-            for row, ok in zip(distances, known, strict=True)
-        ]
+        most = min(experts, len(self.tasks))
+        return [self._weighted(row, most, sharpness) if ok else [(BASE, 1.0)]
+                for row, ok in zip(distances, known, strict=True)]  # fmt: skip
 
     def _judged(self, features: Features) -> tuple[Array, Array, Array]:
         """How far each task is, its lead before strangers `[n, tasks]`, and the least lead that each needs."""
