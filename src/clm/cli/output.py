@@ -13,7 +13,7 @@ Cells = dict[str, list[str]]  # by heading
 
 _TEXT = 16  # columns of the terminal that a text gets at the least
 _BETWEEN = 3  # two cells
-_WHOLE = 10_000
+_WHOLE = 10_000  # columns where there is no terminal
 
 
 class Format(StrEnum):
