@@ -50,7 +50,7 @@ def prompt_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> list[in
 
 def routing_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> list[int]:
     """What the router reads: the prompt, or the text itself where there is no prompt."""
-    return tokenizer.encode(str(content["text"])) if shape == "text" else prompt_ids(tokenizer, shape, content)
+    return tokenizer.encode_text(str(content["text"])) if shape == "text" else prompt_ids(tokenizer, shape, content)
 
 
 def example_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> tuple[list[int], list[int]]:
@@ -59,7 +59,7 @@ def example_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> tuple[
     `labels[i]` is `ids[i]` or IGNORED; position `i` is predicted from the tokens before it.
     """
     if shape == "text":
-        ids = tokenizer.encode(str(content["text"]))
+        ids = tokenizer.encode_text(str(content["text"]))
         return ids, [IGNORED, *ids[1:]] if ids else []
     prompt, rest = _prompt_and_rest(tokenizer, shape, content)
     before, after = tokenizer.encode(prompt), _up_to_end(tokenizer, tokenizer.encode(rest))
@@ -69,7 +69,7 @@ def example_ids(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> tuple[
 def learned_tokens(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> int:
     """How many tokens of the example are learned, for less than `example_ids` costs: prompts are not tokenized."""
     if shape == "text":
-        return max(0, len(tokenizer.encode(str(content["text"]))) - 1)
+        return max(0, len(tokenizer.encode_text(str(content["text"]))) - 1)
     prompt, rest = _prompt_and_rest(tokenizer, shape, content)
     after = _up_to_end(tokenizer, tokenizer.encode(rest))
     return len(after) if prompt else max(0, len(after) - 1)  # a row's first token is never learned
@@ -81,8 +81,9 @@ def _prompt_and_rest(tokenizer: ChatTokenizer, shape: Shape, content: Json) -> t
     answer = {"role": "assistant", "content": completion_text(shape, content)}
     prompt = tokenizer.render(messages, answer_next=True)
     whole = tokenizer.render([*messages, answer], answer_next=False)
-    rest = whole[len(prompt) :] if whole.startswith(prompt) else answer["content"] + tokenizer.special["eos_token"]
-    return prompt, rest
+    if whole.startswith(prompt):
+        return prompt, whole[len(prompt) :]
+    return prompt, tokenizer.guard(answer["content"]) + tokenizer.special["eos_token"]
 
 
 def _up_to_end(tokenizer: ChatTokenizer, ids: list[int]) -> list[int]:

@@ -1,5 +1,11 @@
-"""Tokenizer and chat template of a base, read from its folder without `transformers` (seconds to import)."""
+"""Tokenizer and chat template of a base, read from its folder without `transformers` (seconds to import).
 
+Control tokens are the template's to write. What people write is text, even where it spells `<|im_end|>`: it is guarded
+before the template sees it, and encoded letter by letter.
+"""
+
+import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +16,7 @@ from clm.errors import InvalidInput
 from clm.llm.model_files import read_json_object
 
 Messages = list[dict[str, str]]
+GUARD = "\ufdd0"  # a noncharacter, set behind the first letter of a control token's name in people's text
 # For bases that were never taught to chat and bring no template.
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize + ': ' + message['content'] }}"
@@ -22,9 +29,9 @@ class ChatTokenizer:
     """Text <-> token ids, and messages -> text by the model's own template."""
 
     def __init__(self, folder: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._file = folder / "tokenizer.json"
+        self._tokenizer = _read(self._file)
+        self._control, self._guarded = _patterns(self._tokenizer)
         config = _optional(folder / "tokenizer_config.json")
         generation = {**_optional(folder / "config.json"), **_optional(folder / "generation_config.json")}
         self.special = {
@@ -39,27 +46,64 @@ class ChatTokenizer:
         self._template = environment.from_string(_template(folder, config))
 
     def encode(self, text: str) -> list[int]:
-        """Without the tokens that some tokenizers add at the start: templates write those themselves."""
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Of what `render` gave. Without the tokens that some tokenizers add at the start: templates write those."""
+        ids: list[int] = []
+        for n, part in enumerate(self._guarded.split(text)):  # every other part is guarded
+            tokenizer, part = (self._literal, part.replace(GUARD, "")) if n % 2 else (self._tokenizer, part)
+            ids += tokenizer.encode(part, add_special_tokens=False).ids
+        return ids
+
+    def encode_text(self, text: str) -> list[int]:
+        """Of what people wrote: no control token comes of it."""
+        return self.encode(self.guard(text))
 
     def decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
     def render(self, messages: Messages, *, answer_next: bool) -> str:
-        """The conversation as the model reads it; `answer_next` ends it where the assistant begins to speak."""
+        """The conversation as the model reads it, for `encode`; `answer_next` ends it where the assistant begins."""
+        guarded = [{**message, "content": self.guard(message["content"])} for message in messages]
         try:
             return self._template.render(
-                messages=messages, add_generation_prompt=answer_next, tools=None, documents=None, **self.special
+                messages=guarded, add_generation_prompt=answer_next, tools=None, documents=None, **self.special
             )
         except InvalidInput:
             raise
         except Exception as error:
             raise InvalidInput(f"The model's chat template can't render these messages: {error}.") from error
 
+    def guard(self, text: str) -> str:
+        """For what goes to `encode` beside a template's own text."""
+        return self._control.sub(lambda found: found[0][0] + GUARD + found[0][1:], text)
+
+    @cached_property
+    def _literal(self) -> Tokenizer:
+        """Knows no control tokens; read when the first text spells one."""
+        tokenizer = _read(self._file)
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
     def _end_ids(self, configured: object) -> frozenset[int]:
         ids = {configured} if isinstance(configured, int) else set(cast("list[int]", configured or []))
         named = self._tokenizer.token_to_id(self.special["eos_token"]) if self.special["eos_token"] else None
         return frozenset(ids | ({named} if named is not None else set()))
+
+
+def _read(file: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _patterns(tokenizer: Tokenizer) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Of control tokens' names, and of the same guarded, each in a group of its own."""
+    added = tokenizer.get_added_tokens_decoder().values()
+    names = sorted((token.content for token in added if token.special and token.content), key=len, reverse=True)
+    if not names:
+        return re.compile(r"(?!)"), re.compile(r"((?!))")
+    guarded = (re.escape(name[0] + GUARD + name[1:]) for name in names)
+    return re.compile("|".join(map(re.escape, names))), re.compile(f"({'|'.join(guarded)})")
 
 
 def _template(folder: Path, config: dict[str, Any]) -> str:
