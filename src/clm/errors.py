@@ -76,6 +76,13 @@ class Unavailable(ClmError):
     title = "Unavailable"
 
 
+class ClientGone(ClmError):
+    """Whoever asked has left; the work was stopped."""
+
+    status = 499  # as nginx logs it
+    title = "The client has left"
+
+
 def unknown_name(kind: str, name: str, known: list[str]) -> NotFound:
     """`NotFound` for a name, with the known names (and nothing else) as the way out."""
     listed = ", ".join(sorted(known)) if known else "none yet"

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def read_json(file: Path) -> Any:
 
 def read_json_lines(file: Path) -> Iterator[tuple[int, Any]]:
     """Line number (from 1) and value of each line that is not blank."""
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
             try:
                 yield number, json.loads(line)
@@ -42,7 +43,7 @@ def read_json_lines(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def read_csv(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(read_text(file).splitlines()))
+    return list(csv.DictReader(io.StringIO(read_text(file), newline="")))
 
 
 def folder_ignoring_case(parent: Path, name: str) -> Path | None:

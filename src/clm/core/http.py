@@ -1,8 +1,9 @@
 """What every HTTP service shares: problem+json errors, request ids, host and origin checks, dependencies."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -14,10 +15,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.core.ids import new_id
-from clm.errors import ClmError
+from clm.errors import ClientGone, ClmError
 from clm.settings import Settings
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "testserver"]
 
 
@@ -43,6 +45,29 @@ def problem(request: Request, status: int, title: str, detail: str, **more: obje
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail,
             "request_id": getattr(request.state, "request_id", None), **more}  # fmt: skip
     return JSONResponse(body, status, media_type="application/problem+json")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` gives. It is cancelled as soon as the client closes its connection; the body must have been read.
+
+    Raises ClientGone, which nobody gets to see.
+    """
+    doing = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        raise ClientGone("The client closed its connection before its answer came.")
+    finally:
+        leaving.cancel()
+        if doing.cancel():
+            await asyncio.wait({doing})  # for what it does on its way out
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def install(app: FastAPI, settings: Settings, database: Database) -> None:

@@ -1,10 +1,12 @@
 """The official OpenAI client against the real gateway and engine, with a tiny base."""
 
+import time
 from collections.abc import Generator
 
+import httpx
 import openai
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from clm.core.hashing import short
 from clm.monitoring.repository import get_answer
@@ -142,8 +144,15 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
         ({"model": MODEL}, "messages"),
         ({"model": MODEL, "messages": []}, "messages"),
         ({"model": MODEL, "messages": [{"role": "robot", "content": "Hi"}]}, "role"),
-        ({"model": MODEL, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "type"),
-        ({"model": MODEL, "messages": MESSAGES, "max_tokens": 10_000_000}, "max_tokens"),
+        (
+            {"model": MODEL, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "image_url",
+        ),
+        ({"model": MODEL, "messages": MESSAGES, "max_tokens": 0}, "max_tokens"),
+        ({"model": MODEL, "messages": MESSAGES, "top_k": 40}, "top_k can't be served"),
+        ({"model": MODEL, "messages": MESSAGES, "made_up": 1}, "made_up can't be served"),
+        ({"model": MODEL, "messages": [{**MESSAGES[0], "tool_calls": [{}]}]}, "messages[0]: tool_calls can't be"),
+        ({"model": MODEL, "messages": [{"role": "user", "content": 5}]}, "messages[0].content: Input should be"),
         ({"model": MODEL, "messages": MESSAGES, "temperature": 9}, "temperature"),
         ({"model": MODEL, "messages": MESSAGES, "n": 3}, "n:"),
         ({"model": MODEL, "messages": MESSAGES, "tools": [{"type": "function"}]}, "tools"),
@@ -157,6 +166,53 @@ def test_bad_input_is_refused_in_a_sentence(home: ServingHome, body: object, tol
     assert got.status_code == 400
     assert told in got.json()["error"]["message"]
     assert got.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_wishes_without_effect_are_met(client: openai.OpenAI) -> None:
+    got = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "Hi", "name": "Ada"}], frequency_penalty=0, logprobs=False,
+        metadata={"a": "b"}, store=False, tools=[], response_format={"type": "text"}, extra_body={"top_k": None},
+    )  # fmt: skip
+    assert got.choices[0].finish_reason in ("stop", "length")
+
+
+def test_a_prompt_that_is_too_long_has_its_code_and_a_long_wish_is_cut(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="tokens; this model reads") as error:
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "long " * 1000}])
+    assert (error.value.code, error.value.param) == ("context_length_exceeded", "messages")
+    with pytest.raises(openai.BadRequestError) as error:
+        client.completions.create(model=MODEL, prompt="long " * 1000)
+    assert (error.value.code, error.value.param) == ("context_length_exceeded", "prompt")
+    got = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "Hi"}], max_tokens=10_000_000, stop=["e", "a", "o", " "]
+    )
+    assert got.choices[0].finish_reason in ("stop", "length")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_stops_the_engine(home: ServingHome, stream: bool) -> None:
+    """Each wants an answer of many seconds; the next client must not wait for those who left."""
+    url = f"{home.settings.gateway_url}/v1/chat/completions"
+    release = f"{home.settings.engine_url}/internal/releases/{home.releases['v1'].release_id}/fault"
+    HTTP.put(release, json={"kind": "slow", "seconds": 20}).raise_for_status()
+    try:
+        body = {"model": MODEL, "messages": MESSAGES, "max_tokens": 4000, "stream": stream}
+        for _ in range(4):
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(url, json=body, timeout=0.3)
+    finally:
+        HTTP.delete(release)
+    before = time.monotonic()
+    assert HTTP.post(url, json={"model": MODEL, "messages": MESSAGES, "max_tokens": 2}).status_code == 200
+    assert time.monotonic() - before < 10
+
+    def left() -> int:
+        with home.database.read() as session:
+            return session.scalar(select(func.count()).where(Answer.status == 499)) or 0
+
+    wait_until(lambda: left() >= 4, 5, "those who left are booked as that")
+    with home.database.read() as session:
+        assert not list(session.scalars(select(Answer).where(Answer.status == 499, Answer.error.is_not(None))))
 
 
 def test_limits_and_odd_doors(home: ServingHome) -> None:

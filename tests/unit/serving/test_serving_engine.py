@@ -1,5 +1,6 @@
 """The engine's inside: slots follow the routes and unload, and a bad request fails alone in its batch."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Generator
@@ -11,6 +12,7 @@ import pytest
 from clm.errors import ClmError, InvalidInput, NotFound, TamperedArtifact, Unavailable
 from clm.llm.prompts import chat_ids
 from clm.llm.runtime import GenerationRequest
+from clm.serving.engine.app import Engine
 from clm.serving.engine.release import read_release
 from clm.serving.engine.scheduler import SHORT_ANSWER, EngineAnswer, Job, Scheduler
 from clm.serving.engine.slots import Slot, Slots
@@ -127,6 +129,30 @@ def test_a_long_answer_does_not_hold_up_short_ones(home: ServingHome, slots: Slo
     long.cancelled.set()  # its client has gone
     assert isinstance(outcome(long.done), EngineAnswer)
     scheduler.close()
+
+
+def test_who_leaves_stops_its_answer_and_the_lane_goes_on(home: ServingHome) -> None:
+    async def leave() -> tuple[Job, Job, EngineAnswer]:
+        slot = engine.slots.ready()[id_of(home, "v1")]
+        going, waiting = (job(home, slot, "a long story", tokens=SHORT_ANSWER + 1000) for _ in range(2))
+        asking = [asyncio.ensure_future(engine.answer(one)) for one in (going, waiting)]
+        await asyncio.sleep(0.2)
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+        return going, waiting, await asyncio.wait_for(engine.answer(job(home, slot, "1+1=", tokens=2)), 30)
+
+    engine = Engine(home.settings)
+    engine.slots.follow()
+    engine.scheduler.start()
+    try:
+        going, waiting, answer = asyncio.run(leave())
+        assert going.cancelled.is_set() and waiting.cancelled.is_set()
+        assert answer.completion_tokens <= 2
+        long = job(home, going.slot, "1+1=", tokens=SHORT_ANSWER + 1)  # the lane that was left
+        assert isinstance(outcome(scheduler_answers(engine.scheduler, long)), EngineAnswer)
+    finally:
+        engine.scheduler.close()
 
 
 def scheduler_answers(scheduler: Scheduler, one: Job) -> "Future[EngineAnswer]":

@@ -80,7 +80,7 @@ class Engine:
         slot = await self.slot(body.release_id)
         messages = body.messages if body.messages is not None else [{"role": "user", "content": body.prompt or ""}]
         ids = chat_ids(slot.runtime.base.tokenizer, messages)
-        _check_length(slot, ids)
+        _check_length(slot, ids, "prompt" if body.messages is None else "messages")
         seed = random.getrandbits(63) if body.seed is None else body.seed % 2**63
         request = GenerationRequest(ids, None, body.max_tokens, body.temperature, body.top_p, seed, body.stop)
         fault = slot.fault
@@ -97,7 +97,7 @@ class Engine:
     async def answer(self, job: Job) -> EngineAnswer:
         self.scheduler.submit(job)
         try:
-            return await asyncio.wrap_future(job.done)
+            return await asyncio.shield(asyncio.wrap_future(job.done))  # the scheduler ends it, also if nobody waits
         except asyncio.CancelledError:
             job.cancelled.set()
             raise
@@ -114,7 +114,11 @@ class Engine:
         job.on_text = tell
         job.done.add_done_callback(lambda _: tell(None))
         self.scheduler.submit(job)
-        first = await events.get()
+        try:
+            first = await events.get()
+        except asyncio.CancelledError:
+            job.cancelled.set()
+            raise
         if first is None and (error := job.done.exception()):
             raise error
         return _lines(job, first, events)
@@ -159,11 +163,12 @@ def _add_endpoints(app: FastAPI, engine: Engine) -> None:
         }
 
     @app.post("/internal/generate")
-    async def generate(body: GenerateBody) -> Response:
-        job = await engine.job(body)
+    async def generate(body: GenerateBody, request: Request) -> Response:
+        job = await http.unless_gone(request, engine.job(body))
         if body.stream:
-            return StreamingResponse(await engine.open_stream(job), media_type="application/x-ndjson")
-        return JSONResponse(asdict(await engine.answer(job)))
+            pieces = await http.unless_gone(request, engine.open_stream(job))
+            return StreamingResponse(pieces, media_type="application/x-ndjson")
+        return JSONResponse(asdict(await http.unless_gone(request, engine.answer(job))))
 
     @app.post("/internal/probe")
     async def probe(body: ProbeBody) -> dict[str, Any]:
@@ -212,7 +217,8 @@ def _line(event: dict[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=False).encode() + b"\n"
 
 
-def _check_length(slot: Slot, ids: list[int]) -> None:
+def _check_length(slot: Slot, ids: list[int], field: str = "messages") -> None:
     limit = slot.runtime.base.model.config.max_positions
     if not ids or len(ids) >= limit:
-        raise InvalidInput(f"The prompt has {len(ids)} tokens; this model reads 1 to {limit - 1}.", field="messages")
+        sentence = f"The prompt has {len(ids)} tokens; this model reads 1 to {limit - 1}."
+        raise InvalidInput(sentence, field=field, code="context_length_exceeded")

@@ -96,6 +96,9 @@ class _Lane:
             jobs, last = self._gather(first)
             by_runtime: dict[int, list[Job]] = {}
             for job in jobs:
+                if job.cancelled.is_set():  # who asked left while it waited
+                    job.done.cancel()
+                    continue
                 by_runtime.setdefault(id(job.slot.runtime), []).append(job)
             for batch in by_runtime.values():
                 self._answer_all(batch)

@@ -1,22 +1,21 @@
 """Answers a request: chooses the release, asks the engine, and notes what happened to each release that was asked."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from clm.core.clock import now
 from clm.core.hashing import sha256_text
 from clm.core.ids import new_id
-from clm.errors import ClmError, InvalidInput
+from clm.errors import ClientGone, ClmError, InvalidInput
 from clm.serving.gateway.engine_client import EngineAnswer, EngineClient, EngineFailed
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 from clm.serving.gateway.schemas import ChatWish, PromptWish
 from clm.serving.gateway.split import Choice, champion, choose
-from clm.serving.routes import RoutesFile
-
-CLIENT_GONE = 499  # as nginx logs it
+from clm.serving.routes import Routes
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,12 @@ class _Try:
         )
 
 
+class RoutesNow(Protocol):
+    def current(self) -> Routes: ...
+
+
 class Answering:
-    def __init__(self, routes: RoutesFile, engine: EngineClient, log: RequestLog) -> None:
+    def __init__(self, routes: RoutesNow, engine: EngineClient, log: RequestLog) -> None:
         self._routes = routes
         self._engine = engine
         self._log = log
@@ -100,8 +103,8 @@ class Answering:
     async def _ask(self, attempt: _Try, wish: ChatWish | PromptWish) -> Answered:
         try:
             answer = await self._engine.generate(_body(attempt.choice, wish))
-        except EngineFailed as error:
-            self._log.add(attempt.record(error.status, error.sentence))
+        except (Exception, asyncio.CancelledError) as error:
+            self._note(attempt, error)
             raise
         self._log.add(attempt.record(200, _flaw(answer, wish), answer))
         return Answered(attempt.record_id, attempt.choice.release_id, answer)
@@ -110,9 +113,8 @@ class Answering:
         pieces = self._engine.stream(_body(attempt.choice, wish))
         try:
             first = await anext(pieces)
-        except ClmError as error:
-            if not isinstance(error, InvalidInput):
-                self._log.add(attempt.record(error.status, error.sentence))
+        except (Exception, asyncio.CancelledError) as error:
+            self._note(attempt, error)
             raise
         return Streaming(attempt.record_id, attempt.choice.release_id, self._follow(attempt, wish, first, pieces))
 
@@ -121,7 +123,7 @@ class Answering:
         rest: AsyncGenerator[str | EngineAnswer],
     ) -> AsyncGenerator[str | EngineAnswer]:  # fmt: skip
         """Passes the pieces on, and notes how the stream ended: whole, broken off, or left by the client."""
-        status, error, answer = CLIENT_GONE, None, None
+        status, error, answer = ClientGone.status, None, None
         try:
             async with aclosing(rest):
                 piece = first
@@ -135,11 +137,24 @@ class Answering:
                         piece = await anext(rest)
                     except StopAsyncIteration:
                         raise EngineFailed("The engine broke off its answer.") from None
-        except EngineFailed as failure:
-            status, error = failure.status, failure.sentence
+        except Exception as failure:
+            status, error = _fault(failure)
             raise
         finally:
             self._log.add(attempt.record(status, error, answer))
+
+    def _note(self, attempt: _Try, error: BaseException) -> None:
+        """What a release did not answer. A request that breaks a rule is not its fault, nor is a client that leaves."""
+        if isinstance(error, Exception) and not isinstance(error, InvalidInput):
+            self._log.add(attempt.record(*_fault(error)))
+        elif not isinstance(error, Exception):
+            self._log.add(attempt.record(ClientGone.status, None))
+
+
+def _fault(error: Exception) -> tuple[int, str]:
+    if isinstance(error, ClmError):
+        return error.status, error.sentence
+    return 500, f"The gateway failed on this answer ({type(error).__name__})."
 
 
 def _body(choice: Choice, wish: ChatWish | PromptWish) -> dict[str, Any]:

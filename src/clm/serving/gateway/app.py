@@ -1,5 +1,6 @@
 """The gateway's HTTP: OpenAI-compatible, with feedback. Imports no torch and needs no database to answer."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
@@ -19,9 +20,11 @@ from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.engine_client import EngineClient
 from clm.serving.gateway.request_log import Archive, RequestLog
-from clm.serving.gateway.schemas import ChatWish, FeedbackWish, PromptWish
+from clm.serving.gateway.schemas import ChatWish, FeedbackWish, PromptWish, field_path
 from clm.serving.routes import RoutesFile
 from clm.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 4 * 1024**2
 ConversationId = Annotated[str | None, Header(alias="X-Conversation-Id", max_length=512)]
@@ -31,14 +34,14 @@ BodyModel = TypeVar("BodyModel", bound=BaseModel)
 def create_app(settings: Settings, database: Database, archive: Archive) -> FastAPI:
     routes = RoutesFile(settings.paths.routes)
     engine = EngineClient(settings.engine_url)
-    log = RequestLog(archive)
-    answering = Answering(routes, engine, log)
+    requests = RequestLog(archive)
+    answering = Answering(routes, engine, requests)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
         await engine.close()
-        await run_in_threadpool(log.close)
+        await run_in_threadpool(requests.close)
 
     app = FastAPI(title="CLM gateway", docs_url=None, redoc_url=None, lifespan=lifespan)
     http.install(app, settings, database)
@@ -51,7 +54,7 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
         wish = await _read(request, FeedbackWish)
 
         def keep() -> str:
-            log.flush()  # the answer may have been given a moment ago
+            requests.flush()  # the answer may have been given a moment ago
             return archive.add_feedback(wish.record_id, wish.score, wish.comment)
 
         try:
@@ -67,20 +70,20 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
 
 
 def _add_completions(app: FastAPI, answering: Answering) -> None:
-    async def complete(wish: ChatWish | PromptWish, conversation: str | None) -> Response:
+    async def complete(request: Request, wish: ChatWish | PromptWish, conversation: str | None) -> Response:
         if not wish.stream:
-            return openai.completion(wish, await answering.answer(wish, conversation))
-        streaming = await answering.stream(wish, conversation)
+            return openai.completion(wish, await http.unless_gone(request, answering.answer(wish, conversation)))
+        streaming = await http.unless_gone(request, answering.stream(wish, conversation))
         headers = {**openai.headers(streaming.record_id, streaming.release_id), "Cache-Control": "no-store"}
         return StreamingResponse(openai.chunks(wish, streaming), headers=headers, media_type="text/event-stream")
 
     @app.post("/v1/chat/completions")
     async def chat_completions(request: Request, conversation: ConversationId = None) -> Response:
-        return await complete(await _read(request, ChatWish), conversation)
+        return await complete(request, await _read(request, ChatWish), conversation)
 
     @app.post("/v1/completions")
     async def completions(request: Request, conversation: ConversationId = None) -> Response:
-        return await complete(await _read(request, PromptWish), conversation)
+        return await complete(request, await _read(request, PromptWish), conversation)
 
 
 def _add_models(app: FastAPI, routes: RoutesFile) -> None:
@@ -112,8 +115,9 @@ async def _read(request: Request, kind: type[BodyModel]) -> BodyModel:
         return kind.model_validate_json(bytes(body))
     except ValidationError as error:
         deepest = max(error.errors(), key=lambda found: len(found["loc"]))  # of a union: where the value came closest
-        field = ".".join(str(part) for part in deepest["loc"])
-        raise InvalidInput(f"{field or 'The body'}: {deepest['msg']}.", field=field or None) from None
+        field = field_path(deepest["loc"])
+        reason = deepest["msg"].removeprefix("Value error, ")
+        raise InvalidInput(f"{field or 'The body'}: {reason}.", field=field or None) from None
 
 
 def _speak_openai_errors(app: FastAPI) -> None:
@@ -122,14 +126,19 @@ def _speak_openai_errors(app: FastAPI) -> None:
     @app.exception_handler(ClmError)
     def _clm(request: Request, error: ClmError) -> Response:  # noqa: ARG001
         status = 400 if isinstance(error, InvalidInput) else error.status
-        field = error.details.get("field")
-        return openai.error_response(status, error.sentence, str(field) if field else None)
+        field, code = (str(found) if (found := error.details.get(key)) else None for key in ("field", "code"))
+        return openai.error_response(status, error.sentence, field, code)
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, error: RequestValidationError) -> Response:  # noqa: ARG001
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
         return openai.error_response(400, f"{field}: {first['msg']}.", field)
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> Response:
+        log.exception("request %s failed", getattr(request.state, "request_id", "?"), exc_info=error)
+        return openai.error_response(500, openai.MISTAKE)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:

@@ -1,6 +1,7 @@
 """OpenAI's response shapes, so that every client that speaks to OpenAI speaks to CLM."""
 
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,7 +15,10 @@ from clm.serving.gateway.answering import Answered, Streaming
 from clm.serving.gateway.engine_client import EngineAnswer
 from clm.serving.gateway.schemas import ChatWish, PromptWish
 
+log = logging.getLogger(__name__)
+
 Kind = Literal["chat", "text"]
+MISTAKE = "CLM made a mistake. The gateway's log has the details."
 _CODES = {404: "model_not_found", 413: "request_too_large", 503: "engine_unavailable"}
 
 
@@ -69,6 +73,10 @@ async def chunks(wish: ChatWish | PromptWish, streaming: Streaming) -> AsyncGene
     except ClmError as error:
         yield _event(error_body(error.status, error.sentence))
         return
+    except Exception as error:
+        log.exception("answer %s broke off", streaming.record_id, exc_info=error)
+        yield _event(error_body(500, MISTAKE))
+        return
     if whole is not None and wish.stream_options and wish.stream_options.include_usage:
         yield _event({**frame, "choices": [], "usage": _usage(whole)})
     yield b"data: [DONE]\n\n"
@@ -102,4 +110,5 @@ def _usage(answer: EngineAnswer) -> dict[str, int]:
 
 
 def _event(value: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
+    """ASCII: some clients end a line at U+2028 and its like, where the format knows only line feeds."""
+    return f"data: {json.dumps(value)}\n\n".encode()

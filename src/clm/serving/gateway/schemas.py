@@ -1,21 +1,49 @@
-"""What clients may send, in OpenAI's words. Wishes that would change the answer and can't be met are refused."""
+"""What clients may send, in OpenAI's words. What would change the answer and can't be met is refused: what is not known
+to be without effect might."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MOST_TOKENS = 4096
 MOST_MESSAGES = 1000
-UNMET = ("tools", "functions", "logit_bias", "logprobs", "echo", "suffix", "audio",
-         "frequency_penalty", "presence_penalty")  # fmt: skip
 
 
-class TextPart(BaseModel):
+class Asked(BaseModel):
+    """A JSON object of a client's. Fields beside its own are refused by name, unless they are null, `without_effect`,
+    or as `neutral` says that they may be."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    neutral: ClassVar[dict[str, tuple[Any, ...]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_not_met(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            unmet = [str(name) for name, asked in value.items() if not cls._meets(str(name), asked)]
+            if unmet:
+                raise ValueError(f"{', '.join(sorted(unmet))} can't be served; leave it out")
+        return value
+
+    @classmethod
+    def _meets(cls, name: str, asked: Any) -> bool:
+        known = name in cls.model_fields or name in cls.without_effect
+        return asked is None or known or asked in cls.neutral.get(name, ())
+
+
+class TextPart(Asked):
+    without_effect: ClassVar = frozenset({"cache_control"})
+
     type: Literal["text"]
     text: str
 
 
-class Message(BaseModel):
+class Message(Asked):
+    without_effect: ClassVar = frozenset({"name", "refusal", "annotations", "id"})
+    neutral: ClassVar = {"tool_calls": ([],)}
+
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
 
@@ -24,14 +52,25 @@ class Message(BaseModel):
         return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Asked):
+    without_effect: ClassVar = frozenset({"include_obfuscation"})
+
     include_usage: bool = False
 
 
-class Wish(BaseModel):
-    """What both kinds of completions share. Fields that don't change an answer (metadata, store, …) are ignored."""
+class Wish(Asked):
+    """What both kinds of completions share."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
+    without_effect: ClassVar = frozenset(
+        {"metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+         "parallel_tool_calls"}
+    )  # fmt: skip
+    neutral: ClassVar = {
+        "tools": ([],), "functions": ([],), "tool_choice": ("none", "auto"), "function_call": ("none", "auto"),
+        "logit_bias": ({},), "logprobs": (False,), "frequency_penalty": (0,), "presence_penalty": (0,),
+        "response_format": ({"type": "text"},), "modalities": (["text"],), "echo": (False,), "suffix": ("",),
+        "best_of": (1,), "top_k": (-1,), "min_p": (0,), "repetition_penalty": (1,),
+    }  # fmt: skip
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
@@ -42,7 +81,7 @@ class Wish(BaseModel):
     stream_options: StreamOptions | None = None
     user: Annotated[str | None, Field(max_length=512)] = None
     n: Annotated[int, Field(ge=1, le=1)] = 1
-    max_tokens: Annotated[int | None, Field(ge=1, le=MOST_TOKENS)] = None
+    max_tokens: Annotated[int | None, Field(ge=1)] = None
 
     @field_validator("top_p", "stream", "n", "stop", mode="before")
     @classmethod
@@ -51,22 +90,14 @@ class Wish(BaseModel):
             return cls.model_fields[info.field_name].default
         return (value,) if info.field_name == "stop" and isinstance(value, str) else value
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unmet_wishes(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            asked = [name for name in UNMET if value.get(name)]
-            format_ = value.get("response_format")
-            if format_ is not None and format_ != {"type": "text"}:
-                asked.append("response_format")
-            if asked:
-                raise ValueError(f"{', '.join(asked)} can't be served; leave it out")
-        return value
+    def limit(self) -> int | None:
+        """Tokens of the answer; who asks for more than there can be gets as many as there can."""
+        return min(self.max_tokens, MOST_TOKENS) if self.max_tokens else None
 
 
 class ChatWish(Wish):
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
-    max_completion_tokens: Annotated[int | None, Field(ge=1, le=MOST_TOKENS)] = None
+    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
 
     def first_words(self) -> str:
         """What a conversation without an id is known by: its first user message stays when it goes on."""
@@ -74,7 +105,7 @@ class ChatWish(Wish):
         return next((m["content"] for m in plain if m["role"] == "user"), plain[0]["content"])
 
     def limit(self) -> int | None:
-        return self.max_completion_tokens or self.max_tokens
+        return min(self.max_completion_tokens, MOST_TOKENS) if self.max_completion_tokens else super().limit()
 
     def question(self) -> dict[str, Any]:
         return {"messages": [message.plain() for message in self.messages]}
@@ -86,9 +117,6 @@ class PromptWish(Wish):
     def first_words(self) -> str:
         return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
 
-    def limit(self) -> int | None:
-        return self.max_tokens
-
     def question(self) -> dict[str, Any]:
         return {"prompt": self.first_words()}
 
@@ -99,3 +127,19 @@ class FeedbackWish(BaseModel):
     record_id: Annotated[str, Field(min_length=1, max_length=64)]
     score: Annotated[float, Field(ge=0, le=1)]
     comment: Annotated[str | None, Field(max_length=2000)] = None
+
+
+def field_path(place: tuple[int | str, ...]) -> str:
+    """A place in a body, in OpenAI's words: `messages[0].content`. What pydantic adds of its own (which member of a
+    union it tried) is left out."""
+    path = ""
+    for part in place:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part in _FIELDS:
+            path += f".{part}" if path else part
+    return path
+
+
+_FIELDS = {name for kind in (ChatWish, PromptWish, FeedbackWish, Message, TextPart, StreamOptions)
+           for name in kind.model_fields}  # fmt: skip
