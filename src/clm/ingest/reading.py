@@ -5,8 +5,11 @@ no rows. A file that can't be read any further (a truncated Parquet) ends with o
 """
 
 import csv
+import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +22,8 @@ from clm.records import Refusal
 
 _BOM = b"\xef\xbb\xbf"
 _CSV_DELIMITERS = ",;\t"
+_LOOKED_AT = 1 << 20  # bytes of a JSON file's first line
+LINES_LOOKED_AT = 100  # of those that an open quote took in
 
 
 def jsonl_rows(path: Path, max_bytes: int) -> Iterator[Row | Refusal]:
@@ -37,7 +42,7 @@ def csv_rows(path: Path, max_bytes: int) -> Iterator[Row | Refusal]:
     """A header line, then one row a record (RFC 4180); comma, semicolon or tab, whichever the header has most of."""
     csv.field_size_limit(max(csv.field_size_limit(), max_bytes))
     with path.open("rb") as file:
-        source = _CsvLines(_lines(file, max_bytes))
+        source = _CsvLines(_lines(file, max_bytes), max_bytes)
         try:
             first = next(source, "")
             names = next(csv.reader([first], delimiter=_delimiter(first), strict=True), [])
@@ -55,9 +60,9 @@ def csv_rows(path: Path, max_bytes: int) -> Iterator[Row | Refusal]:
             except StopIteration:
                 return
             except RowRefused as refused:
-                yield Refusal(source.row_line, refused.field, refused.reason, source.sample)
+                yield source.refusal(names, _delimiter(first), refused.field, refused.reason)
             except csv.Error as error:
-                yield Refusal(source.row_line, None, f"not valid CSV: {error}", source.sample)
+                yield source.refusal(names, _delimiter(first), None, f"not valid CSV: {error}")
 
 
 READERS: dict[str, Callable[[Path, int], Iterator[Row | Refusal]]] = {
@@ -98,11 +103,38 @@ def format_of(path: Path, *, format: str | None, file_name: str | None, content_
         if named not in (None, "parquet"):
             raise InvalidInput(f"The file is said to be {named}, but it is Parquet. Name it so.", field="format")
         return "parquet"
-    if named is None and head.removeprefix(_BOM).lstrip().startswith(b"{"):
-        return "jsonl"
+    if named is None and head.removeprefix(_BOM).lstrip().startswith((b"{", b"[")):
+        named = "jsonl"
     if named is None:
         raise InvalidInput(f"Say which format the file has: {', '.join(READERS)}.", field="format")
+    if named == "jsonl":
+        _check_json_lines(path)
     return named
+
+
+def _check_json_lines(path: Path) -> None:
+    """Raises InvalidInput for JSON that is one value over many lines, or one array: no line of it is a row."""
+    with path.open("rb") as file:
+        lines = (line.strip() for line in (file.readline(_LOOKED_AT).removeprefix(_BOM), *islice(file, 100)))
+        first, *others = [line for line in lines if line][:2] or [b""]
+    broken = len(first) < _LOOKED_AT and first.endswith((b"{", b"[", b",", b":")) and not _is_json(first)
+    if first.startswith(b"{") and broken:
+        found, remedy = "one JSON object over several lines", "jq -c . FILE"
+    elif first.startswith(b"[") and not (others and _is_json(first)):
+        found, remedy = "one JSON array", "jq -c '.[]' FILE"
+    else:
+        return
+    raise InvalidInput(
+        f"The file is {found}; CLM reads JSON lines, one object a line. `{remedy}` writes it so.", field="file"
+    )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -150,34 +182,58 @@ def _json_object(text: str) -> dict[str, Any]:
 class _CsvLines:
     """Feeds lines to `csv.reader`, which takes several for a record with line breaks in quotes.
 
-    A line without text raises RowRefused through the reader; the reader's next record begins after it.
+    A line without text raises RowRefused through the reader; the reader's next record begins after it. A quote that is
+    never closed takes in all lines up to the next one: those that are rows by themselves are read again as that.
     """
 
-    def __init__(self, lines: Iterator[_Line]) -> None:
+    def __init__(self, lines: Iterator[_Line], max_bytes: int) -> None:
         self._lines = lines
-        self._first_of_row: _Line | None = None
+        self._again: deque[_Line] = deque()
+        self._row: list[_Line] = []
+        self._room = self._max_bytes = max_bytes
 
     def start_row(self) -> None:
-        self._first_of_row = None
+        self._row, self._room = [], self._max_bytes
 
     @property
     def row_line(self) -> int:
-        return self._first_of_row.number if self._first_of_row else 1
+        return self._row[0].number if self._row else 1
 
     @property
     def sample(self) -> str:
-        return self._first_of_row.sample if self._first_of_row else ""
+        return self._row[0].sample if self._row else ""
+
+    def refusal(self, names: list[str], delimiter: str, field: str | None, reason: str) -> Refusal:
+        """Of the record that was read last; the lines that it should not have taken in come again."""
+        after = self._row[1:] if len(names) > 1 else []  # of one column, every line of text would be a row
+        alone = sum(_is_row(line.text, len(names), delimiter) for line in after[:LINES_LOOKED_AT])
+        if after and 2 * alone >= min(len(after), LINES_LOOKED_AT):
+            self._again.extendleft(reversed(after))
+            reason = "a quote is opened in this line and not closed; the lines after it are read as rows of their own"
+            return Refusal(self.row_line, None, reason, self.sample)
+        lines = f" (lines {self.row_line} to {self._row[-1].number})" if len(self._row) > 1 else ""
+        return Refusal(self.row_line, field, reason + lines, self.sample)
 
     def __iter__(self) -> "_CsvLines":
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
-        self._first_of_row = self._first_of_row or line
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._row.append(line)
         text = line.text_or_raise()
+        self._room -= len(text)
+        if self._room < -self._max_bytes:  # before more lines than one row may hold are kept
+            raise RowRefused(None, f"the row is longer than {self._max_bytes} bytes")
         if "\0" in text:
             raise RowRefused(None, "holds a NUL character")
         return text
+
+
+def _is_row(text: str | None, fields: int, delimiter: str) -> bool:
+    try:
+        return text is not None and len(next(csv.reader([text], delimiter=delimiter, strict=True), [])) == fields
+    except csv.Error:
+        return False
 
 
 def _delimiter(header: str) -> str:

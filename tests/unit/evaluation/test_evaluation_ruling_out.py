@@ -9,6 +9,8 @@ from scipy.stats import binom, multinomial
 
 from clm.evaluation import betting, exact, likelihood
 from clm.evaluation.bounds import tango_bounds
+from clm.evaluation.comparison import ExampleScore, compare
+from clm.evaluation.ruling_out import ruled_out
 from clm.evaluation.simulation import Drawn, draw_updates
 
 MARGIN, LEVEL = 0.05, 0.05
@@ -115,3 +117,18 @@ def test_log_odds_of_certain_and_of_impossible_answers_are_finite() -> None:
     found = likelihood.log_odds(np.array([0.0, -1e-20, math.log(0.5), -800.0]))
     assert found == pytest.approx([20.0, 20.0, 0.0, -20.0], abs=8)
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("lost", "by"), [(2, "scores"), (4, None)])
+def test_scores_have_most_of_the_error_rate_though_likelihoods_were_measured(lost: int, by: str | None) -> None:
+    """One outright win and two losses of 122 are no loss of five points; with half of the rate that was not decided."""
+    turned = {0: (1.0, 0.0), **dict.fromkeys(range(1, lost + 1), (0.0, 1.0))}
+    right, wrong = math.log(0.95), math.log(0.02)
+    pairs = [turned.get(n, (1.0, 1.0)) for n in range(122)]
+    ours, theirs = (
+        [ExampleScore(str(n), pair[side], right if pair[side] else wrong, who) for n, pair in enumerate(pairs)]
+        for side, who in ((0, "new"), (1, "old"))
+    )
+    pair = compare(ours, theirs, MARGIN)
+    assert pair.odds is not None
+    assert ruled_out(pair, 0.9 * LEVEL).by == by

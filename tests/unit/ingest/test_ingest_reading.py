@@ -111,6 +111,51 @@ def test_a_quote_that_never_ends_is_refused(tmp_path: Path) -> None:
     assert len(bad(rows)) == 1
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("later", [b"x,y", b'"x, with a comma",y', b'x,"y, with a comma"', b'x,"y ""quoted"""'])
+def test_an_open_quote_costs_its_own_line_and_no_other(tmp_path: Path, later: bytes, newline: bytes) -> None:
+    lines = [b"prompt,completion", b"a,b", b'"open,c', *[b"d,e"] * 200, later, b"f,g", b'h,"open', b"i,j"]
+    rows = read(tmp_path, "csv", newline.join(lines))
+    assert [line for line, _ in good(rows)] == [2, *range(4, 206), 207]
+    assert [line for line, _ in bad(rows)] == [3, 206]
+    assert all("a quote is opened in this line and not closed" in reason for _, reason in bad(rows))
+
+
+def test_a_bad_record_of_several_lines_is_one_refusal_that_names_them(tmp_path: Path) -> None:
+    rows = read(tmp_path, "csv", b'prompt,completion\n"a long\ntext over\nlines",b,too many\nc,d\n')
+    assert [line for line, _ in good(rows)] == [5]
+    assert bad(rows) == [(2, "has 3 fields where the header has 2 (lines 2 to 4)")]
+
+
+ROW = b'{"prompt": "a", "completion": "b"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"[" + ROW + b"," + ROW + b"]", "one JSON array"),
+        (b"[\n  " + ROW + b",\n  " + ROW + b"\n]\n", "one JSON array"),
+        (b"\xef\xbb\xbf\n[]", "one JSON array"),
+        (b'{\n  "prompt": "a",\n  "completion": "b"\n}\n', "over several lines"),
+        (b'{"rows": [\n' + ROW + b"]}", "over several lines"),
+    ],
+)
+def test_json_that_is_not_lines_is_told_before_any_row(tmp_path: Path, body: bytes, told: str) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(body)
+    with pytest.raises(InvalidInput, match=told):
+        format_of(file, format=None, file_name="rows.json", content_type=None)
+
+
+@pytest.mark.parametrize("first", [b'{"prompt": "a",', b"[1, 2]", b'{"prompt": "' + b"a" * 2_000_000 + b'", "x": 1}'])
+def test_a_bad_or_a_long_first_line_is_no_form(tmp_path: Path, first: bytes) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(first + b"\n" + ROW + b"\n")
+    if first.endswith(b","):  # may be one object over lines, and the next line says that it is not
+        file.write_bytes(ROW + b"\n" + first + b"\n")
+    assert format_of(file, format=None, file_name="rows.jsonl", content_type=None) == "jsonl"
+
+
 def test_semicolons_and_tabs_separate_too(tmp_path: Path) -> None:
     for separator in (b";", b"\t"):
         rows = read(tmp_path, "csv", separator.join([b"prompt", b"completion"]) + b"\na, b" + separator + b"c\n")
