@@ -13,6 +13,7 @@ from typing import cast
 from clm.catalog import service as catalog
 from clm.core.database import Database
 from clm.core.hashing import sha256_json
+from clm.core.recent import Recent
 from clm.errors import InvalidInput
 from clm.evaluation.gate import Handed, Terms
 from clm.ingest import holding
@@ -82,6 +83,7 @@ class Candidates:
         self._paths = settings.paths
         self._database = database
         self._store = Store(settings.paths.data)
+        self._champions = Recent[bundles.BundlePaths](1)
 
     def context(self, update_id: str) -> Context:
         with self._database.read() as session:
@@ -89,7 +91,8 @@ class Candidates:
             groups = {t.name: t.group for t in catalog.list_tasks(session, update.model, removed=True)}
         if update.champion is None:
             raise InvalidInput(f"Model {update.model!r} has no champion; create it again with `clm model create`.")
-        champion = bundles.load_bundle(self._paths.releases / update.champion, self._paths.keys)
+        path = self._paths.releases / update.champion  # verified once an update: it takes longer with every expert
+        champion = self._champions.get((update_id, path), lambda: bundles.load_bundle(path, self._paths.keys))
         policy = ModelPolicy.model_validate(update.policy)
         folder = self._paths.updates / update_id
         chosen, task = policy.training.strategies, update.task

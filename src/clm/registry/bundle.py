@@ -112,14 +112,15 @@ def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
             )
         release_id = sha256_text(text)
         final = releases / release_id
-        if not final.exists():
-            write_bytes(content / MANIFEST, text.encode())
-            signing.sign(content, keys)
-            for path in content.rglob("*"):
-                sync_folder(path) if path.is_dir() else sync_file(path)
-            sync_folder(content)
-            adopt_folder(content, final)
-    return Bundle(release_id, final, verify_bundle(final, keys))
+        if final.exists():
+            return Bundle(release_id, final, verify_bundle(final, keys))
+        write_bytes(content / MANIFEST, text.encode())
+        signing.sign(content, keys)
+        for path in content.rglob("*"):
+            sync_folder(path) if path.is_dir() else sync_file(path)
+        sync_folder(content)
+        adopt_folder(content, final)
+    return Bundle(release_id, final, manifest)
 
 
 def verify_bundle(path: Path, keys: Path) -> Json:
