@@ -1,5 +1,6 @@
 """One delivery on its way from the spool into the store. Run twice, it does the same: recovery is to run it again."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from clm.ingest.reading import READERS, format_of
 from clm.ingest.refused import RowRefused, sample_of
 from clm.ingest.routing import Line, Plan, Way
 from clm.ingest.row import Row
-from clm.ingest.validation import to_record
+from clm.ingest.validation import left_out, said_of, to_record
 from clm.records import Appended, Json, Record, Refusal, Shape
 
 SAMPLED = 200  # good rows of a batch that are looked at as a whole
@@ -88,6 +89,7 @@ class Loaded:
     contradictions: list[Json] = field(default_factory=list[Json])  # see clm.ingest.tables.ConflictRow
     contradicting: int = 0  # rows
     notes: list[str] = field(default_factory=list[str])
+    left_out: Counter[tuple[str, Shape]] = field(default_factory=Counter[tuple[str, Shape]])  # fields, by shape
 
     def refuse(self, refusal: Refusal) -> None:
         self.refused += 1
@@ -120,7 +122,7 @@ def load(
 
 
 def _lines(body: Path, delivery: Delivery, loaded: Loaded, check: Check) -> Iterator[Line]:
-    for row in read(body, delivery):
+    for row in read(body, delivery, loaded.left_out):
         loaded.received += 1
         refusal = row if isinstance(row, Refusal) else check(*row, delivery.suite)
         if refusal is not None:
@@ -223,7 +225,7 @@ def _count(loaded: Loaded, plan: Plan, lines: Sequence[Line], delivery: Delivery
         loaded.late += way.late
         loaded.contradicting += way.held
     loaded.refusals.sort(key=lambda refusal: refusal.line)
-    loaded.notes = plan.notes
+    loaded.notes = [*said_of(loaded.left_out), *plan.notes]
     loaded.contradictions = [
         made for found in plan.contradictions if (made := _contradiction(found, plan, lines, delivery)) is not None
     ]
@@ -259,10 +261,15 @@ def peek(file: Path, max_line_bytes: int) -> tuple[list[Record], Refusal | None]
     return records, next((row for row in found if isinstance(row, Refusal)), None)
 
 
-def read(body: Path, delivery: Delivery) -> Iterator[tuple[int, Record] | Refusal]:
-    """Line and record of each good row, and what is wrong with the others."""
+def read(
+    body: Path, delivery: Delivery, left: Counter[tuple[str, Shape]] | None = None
+) -> Iterator[tuple[int, Record] | Refusal]:
+    """Line and record of each good row, and what is wrong with the others. `left` counts what was left out of rows."""
     for row in READERS[delivery.format](body, delivery.max_line_bytes):
-        yield _record(row, delivery) if isinstance(row, Row) else _storable(row)
+        found = _record(row, delivery) if isinstance(row, Row) else _storable(row)
+        if left is not None and isinstance(row, Row) and not isinstance(found, Refusal):
+            left.update((name, found[1].shape) for name in left_out(row.values, found[1].shape))
+        yield found
 
 
 def _record(row: Row, delivery: Delivery) -> tuple[int, Record] | Refusal:

@@ -1,6 +1,6 @@
 """From a row's fields to a record: one of four shapes, cleaned, hashed, scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -61,21 +61,38 @@ def to_record(
     )
 
 
+def left_out(values: dict[str, Any], shape: Shape) -> list[str]:
+    """Fields of other shapes that are there too, and not taken."""
+    return sorted(_given(values) - set(SHAPES[shape]) - set(METADATA))
+
+
+def said_of(left: Mapping[tuple[str, Shape], int]) -> list[str]:
+    """One sentence for each field that was left out, `left` counting the rows."""
+    return [
+        f"{name} was left out of {rows} row{'s' if rows > 1 else ''} read as {', '.join(SHAPES[shape])}."
+        for (name, shape), rows in sorted(left.items())
+    ]
+
+
+def _given(values: dict[str, Any]) -> set[str]:
+    """CSV has no "absent", so an empty text counts as absent."""
+    return {name for name in FIELDS if values.get(name) not in (None, "")}
+
+
 def _shape_of(values: dict[str, Any]) -> Shape:
-    """The one shape whose own fields are there. CSV has no "absent", so an empty text counts as absent here."""
-    given = {name for name in FIELDS if values.get(name) not in (None, "")}
-    answers = [name for name in ("messages", "text", "completion", "chosen", "rejected") if name in given]
-    if not answers and "prompt" in given:
-        raise RowRefused("completion", "is missing or empty: a prompt needs a completion, or chosen and rejected")
-    if not answers:
-        raise RowRefused(None, "has none of: messages · prompt, completion · prompt, chosen, rejected · text")
-    shape: Shape = "messages" if "messages" in given else "text" if "text" in given else "completion"
+    """The first shape in the order of SHAPES that is there whole. Where none is, what there is of an answer tells which
+    one was meant, and what it lacks is told."""
+    given = _given(values)
+    for shape, names in SHAPES.items():
+        if given.issuperset(names):
+            return shape
     if "chosen" in given or "rejected" in given:
-        shape = "preference"
-    mixed = sorted(given - set(SHAPES[shape]) - set(METADATA))
-    if mixed:
-        raise RowRefused(mixed[0], f"mixes two shapes: {mixed[0]} does not go with {', '.join(SHAPES[shape])}")
-    return shape
+        return "preference"
+    if "completion" in given:
+        return "completion"
+    if "prompt" in given:
+        raise RowRefused("completion", "is missing or empty: a prompt needs a completion, or chosen and rejected")
+    raise RowRefused(None, "has none of: messages · prompt, completion · prompt, chosen, rejected · text")
 
 
 def _content(shape: Shape, values: dict[str, Any]) -> Json:

@@ -53,6 +53,14 @@ def test_good_rows_are_kept_and_bad_ones_told(room: Room) -> None:
         assert verify(session).ok
 
 
+def test_columns_that_nobody_needs_cost_no_row_and_are_told_once(room: Room) -> None:
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "yes"}]
+    chats = [{"prompt": n, "prompt_id": n, "messages": [{"role": "system", "content": n}, *talk]} for n in "abc"]
+    report = room.ingest("\n".join(map(json.dumps, chats)).encode())
+    assert counts(report) == (3, 3, 0, 0)
+    assert report.notes == ("prompt was left out of 3 rows read as messages.",)
+
+
 def test_rows_carry_what_is_known_of_them(room: Room) -> None:
     report = room.ingest(lines("a"), source="crm")
     hashed = content_hash("completion", {"prompt": "a", "completion": "yes"})

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from clm.ingest import quality
 from clm.ingest.refused import RowRefused
-from clm.ingest.validation import to_record
-from clm.records import Record
+from clm.ingest.validation import left_out, said_of, to_record
+from clm.records import Record, Shape
 
 AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
 CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
@@ -52,6 +52,32 @@ def test_the_same_prompt_has_one_hash_in_every_shape() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "left", "values"),
+    [
+        ("messages", ["prompt"], {"prompt": "a", "prompt_id": 3, "messages": CHAT}),
+        ("messages", ["completion", "prompt"], {"prompt": "a", "completion": "b", "messages": CHAT}),
+        ("preference", ["completion"], {"prompt": "a", "completion": "b", "chosen": "c", "rejected": "d"}),
+        ("completion", ["chosen", "text"], {"prompt": "a", "completion": "b", "chosen": "c", "text": "d"}),
+        ("text", ["prompt"], {"prompt": "a", "text": "b", "completion": ""}),
+        ("completion", [], {"prompt": "a", "completion": "b", "messages": "", "author": "me", "anything": 1}),
+    ],
+)
+def test_one_whole_shape_is_taken_and_the_rest_is_left_out(
+    shape: Shape, left: list[str], values: dict[str, object]
+) -> None:
+    assert take(**values).shape == shape
+    assert left_out(values, shape) == left
+
+
+def test_what_was_left_out_is_said_once() -> None:
+    left: dict[tuple[str, Shape], int] = {("prompt", "messages"): 80, ("text", "completion"): 1}
+    assert said_of(left) == [
+        "prompt was left out of 80 rows read as messages.",
+        "text was left out of 1 row read as prompt, completion.",
+    ]
+
+
+@pytest.mark.parametrize(
     ("field", "reason", "values"),
     [
         (None, "has none of", {"question": "a"}),
@@ -63,8 +89,6 @@ def test_the_same_prompt_has_one_hash_in_every_shape() -> None:
         ("completion", "must be text, got an object", {"prompt": "a", "completion": {"b": 1}}),
         ("rejected", "got nothing", {"prompt": "a", "chosen": "b"}),
         ("rejected", "same as chosen", {"prompt": "a", "chosen": "b", "rejected": "b"}),
-        ("completion", "mixes two shapes", {"prompt": "a", "completion": "b", "messages": CHAT}),
-        ("completion", "mixes two shapes", {"text": "a", "completion": "b"}),
         ("choices", "must be a list", {"prompt": "a", "completion": "b", "choices": {"b": 1}}),
         ("choices", "not valid JSON", {"prompt": "a", "completion": "b", "choices": "b or c"}),
         ("choices", "at least two", {"prompt": "a", "completion": "b", "choices": ["b"]}),
