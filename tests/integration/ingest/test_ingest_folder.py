@@ -1,6 +1,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ingest_room import CALLER, Room
@@ -51,6 +52,39 @@ def test_what_is_still_written_or_hidden_is_left_alone(room: Room, inbox: Path) 
     assert scan(room) == []
     put(inbox / "fresh.jsonl", '{"text": "a"}')
     assert len(scan(room)) == 1
+
+
+def test_a_file_that_is_written_slowly_is_taken_whole(room: Room, inbox: Path) -> None:
+    file = inbox / "slow.jsonl"
+    with file.open("w") as writer:
+        for n in range(3):
+            writer.write(f'{{"text": "row {n}"}}\n')
+            writer.flush()
+            os.utime(file, (0, time.time() - 60))  # at rest for long
+            assert scan(room) == []
+    os.utime(file, (0, time.time() - 60))
+    assert [report.accepted for report in scan(room)] == [3]
+    assert names(inbox) == ["done/slow.jsonl"]
+
+
+def test_a_file_that_changes_while_it_is_taken_is_taken_again(
+    room: Room, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox / "a.jsonl", '{"text": "a"}\n')
+    take = service.ingest
+
+    def slow(*given: Any, **named: Any) -> IngestReport:
+        report = take(*given, **named)
+        put(inbox / "a.jsonl", '{"text": "a"}\n{"text": "b"}\n')
+        return report
+
+    monkeypatch.setattr(service, "ingest", slow)
+    assert [report.accepted for report in scan(room)] == [1]
+    assert names(inbox) == ["a.jsonl"]
+    monkeypatch.setattr(service, "ingest", take)
+    (report,) = scan(room)
+    assert (report.accepted, report.duplicate) == (1, 1)
+    assert names(inbox) == ["done/a.jsonl"] and room.store.counts("m") == {"intent": 2}
 
 
 def test_what_can_not_be_used_goes_aside_with_the_reason(room: Room, inbox: Path) -> None:

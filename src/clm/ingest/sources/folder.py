@@ -1,6 +1,14 @@
-"""Watched folders: each file that appears is taken once, then moved to `done/` or `refused/` beside it."""
+"""Watched folders: each file that appears is taken once, then moved to `done/` or `refused/` beside it.
 
+What is moved is what was taken: a file that somebody has open for writing waits, and one that changed while it was
+taken stays and is taken again.
+"""
+
+import errno
+import fcntl
 import logging
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -34,10 +42,11 @@ def scan(database: Database, store: RecordStore, settings: Settings, caller: Cal
 
 
 def _ready(folder: Path) -> list[Path]:
-    """Files at rest, by name. A writer that pauses should use a hidden or `.part` name, and rename at the end."""
+    """Files at rest, by name. A writer that opens its file again and again should use a hidden or `.part` name, and
+    rename it at the end."""
     try:
-        files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.is_symlink()]
-        return [f for f in files if not _is_unfinished(f) and time.time() - f.stat().st_mtime >= SETTLED_SECONDS]
+        files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.is_symlink() and not _is_unfinished(f)]
+        return [f for f in files if time.time() - f.stat().st_mtime >= SETTLED_SECONDS and not _is_being_written(f)]
     except OSError as error:
         _log.warning("the watched folder %s can't be read: %s", folder, error.strerror)
         return []
@@ -45,6 +54,26 @@ def _ready(folder: Path) -> list[Path]:
 
 def _is_unfinished(file: Path) -> bool:
     return file.name.startswith(".") or file.suffix.lower() in _UNFINISHED
+
+
+def _is_being_written(file: Path) -> bool:
+    """Whether a process has it open for writing: Linux gives no read lease on such a file. Where no lease can be had at
+    all (somebody else's file, a network's file system), its rest is all there is to go by."""
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        handle = os.open(file, os.O_RDONLY)
+    except PermissionError:  # then it can't be taken either, and that is told there
+        return False
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)  # harmless, should somebody open it this very moment
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(handle)
+    return False
 
 
 def _take(
@@ -67,8 +96,18 @@ def _take(
     except Exception:  # one file that meets a mistake of ours must not keep the others out
         _log.exception("%s could not be taken; it stays where it is and is tried again", file)
         return None
+    if _changed(file, digest):
+        _log.warning("%s was changed while it was taken; it stays where it is and is taken again", file)
+        return report
     _move(file, "done" if report.accepted + report.duplicate else "refused", short(digest))
     return report
+
+
+def _changed(file: Path, digest: str) -> bool:
+    try:
+        return sha256_file(file) != digest
+    except OSError:  # gone, or out of reach: nothing to move
+        return True
 
 
 def _move(file: Path, into: str, digest: str) -> Path:
