@@ -2,9 +2,11 @@
 
 import difflib
 import os
+import re
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +15,8 @@ from clm.core.artifacts import Artifacts
 from clm.core.database import sqlite_url
 from clm.errors import InvalidInput
 
+_MISSPELT = 0.85  # how like a setting a variable's name is that is taken for one
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 RunnerName = Literal["subprocess", "inline"]  # see clm.jobs.runners
 
 
@@ -47,20 +51,19 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Reads environment and file. Raises InvalidInput with the nearest known name for an unknown setting."""
-        env = {k[4:].lower(): v for k, v in os.environ.items() if k.startswith("CLM_") and k != "CLM_FAILPOINT"}
+        """Reads environment and file. Raises InvalidInput for a file that can't be read, and for an unknown setting in
+        it, with the nearest known name; variables that are none of ours are left alone."""
+        env = _from_environment(cls.model_fields)
         home = Path(overrides.get("home") or env.get("home") or "~/.clm").expanduser().absolute()
-        file = home / "config.yaml"
-        from_file: dict[str, Any] = (yaml.safe_load(file.read_text()) or {}) if file.exists() else {}
         values: dict[str, Any] = {
-            **from_file,
+            **_from_file(home / "config.yaml"),
             **env,
             **{k: v for k, v in overrides.items() if v is not None},
             "home": home,
         }
         for name in values:
             if name not in cls.model_fields:
-                near = difflib.get_close_matches(name, cls.model_fields, n=1)
+                near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(cls.model_fields))}."
                 raise InvalidInput(f"There is no setting {name!r}.{hint}", field=name)
         try:
@@ -100,6 +103,31 @@ class Settings(BaseModel):
     @property
     def api_url(self) -> str:
         return f"http://{self.host}:{self.api_port}"
+
+
+def _from_environment(known: Collection[str]) -> dict[str, str]:
+    """`CLM_*` variables that are settings, and those that are nearly named so, which are mistakes.
+
+    Others are somebody else's: for a service called `clm-api` Kubernetes sets CLM_API_PORT=tcp://10.0.0.1:8080,
+    CLM_API_SERVICE_HOST and more in every pod.
+    """
+    given = {name[4:].lower(): value for name, value in os.environ.items() if name.startswith("CLM_")}
+    return {
+        name: value
+        for name, value in given.items()
+        if difflib.get_close_matches(name, known, n=1, cutoff=_MISSPELT) and not _SERVICE_LINK.match(value)
+    }
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise InvalidInput(f"The settings in {file} can't be read: {problem}.", field="config.yaml") from None
+    if values is not None and not isinstance(values, dict):
+        raise InvalidInput(f"{file} must hold settings, one `name: value` a line.", field="config.yaml")
+    return cast("dict[str, Any]", values or {})
 
 
 class Paths:

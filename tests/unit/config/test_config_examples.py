@@ -59,3 +59,39 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(home: Path) -> None
     (home / "config.yaml").write_text("gatewayport: 9081\n")
     with pytest.raises(InvalidInput, match=r"no setting 'gatewayport'. Did you mean 'gateway_port'\?"):
         Settings.load(home=home)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLM_API_PORT", "tcp://10.0.0.1:8080"),  # Kubernetes, for a service called clm-api
+        ("CLM_PORT", "tcp://10.0.0.1:8080"),
+        ("CLM_API_PORT_8080_TCP_PORT", "8080"),
+        ("CLM_API_SERVICE_HOST", "10.0.0.1"),
+        ("CLM_API_SERVICE_PORT", "8080"),
+        ("CLM_TOKEN", "somebody else's"),
+    ],
+)
+def test_variables_of_others_stop_nothing(home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    before = Settings.load(home=home)
+    monkeypatch.setenv(name, value)
+    assert Settings.load(home=home) == before
+
+
+def test_variables_of_ours_count_and_misspelt_ones_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLM_API_PORT", "9080")
+    assert Settings.load(home=home).api_port == 9080
+    monkeypatch.setenv("CLM_API_PROT", "9081")
+    with pytest.raises(InvalidInput, match=r"no setting 'api_prot'. Did you mean 'api_port'\?"):
+        Settings.load(home=home)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"threads: [", "can't be read"), (b"\xff\xfe\x00", "can't be read"), (b"- a\n- b\n", "one `name: value` a line"),
+     (b"just words", "one `name: value` a line"), (b"1: 2", "no setting 1")],
+)  # fmt: skip
+def test_a_settings_file_that_is_none_is_told_in_a_sentence(home: Path, content: bytes, told: str) -> None:
+    (home / "config.yaml").write_bytes(content)
+    with pytest.raises(InvalidInput, match=told):
+        Settings.load(home=home)
