@@ -84,9 +84,10 @@ def copy_home(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Home]"
 
 @pytest.fixture
 def make_home(copy_home: "Callable[..., Home]", tmp_path: Path) -> "Callable[..., Home]":
-    """`make_home(name, policy=…)`: see `cycle_home`."""
+    """`make_home(name, policy=…)`: see `cycle_home`. The name has what paths may have and patterns and URLs give a
+    meaning to."""
 
-    def make(name: str = "home", policy: "ModelPolicy | None" = None) -> "Home":
+    def make(name: str = "höme *&'", policy: "ModelPolicy | None" = None) -> "Home":
         return copy_home(tmp_path / name, policy)
 
     return make

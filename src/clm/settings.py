@@ -16,6 +16,7 @@ from clm.core.database import sqlite_url
 from clm.errors import InvalidInput
 
 _MISSPELT = 0.85  # how like a setting a variable's name is that is taken for one
+_NOT_IN_URLS = "%?#[]|\\^"
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 RunnerName = Literal["subprocess", "inline"]  # see clm.jobs.runners
 
@@ -55,6 +56,7 @@ class Settings(BaseModel):
         it, with the nearest known name; variables that are none of ours are left alone."""
         env = _from_environment(cls.model_fields)
         home = Path(overrides.get("home") or env.get("home") or "~/.clm").expanduser().absolute()
+        _check_home(home)
         values: dict[str, Any] = {
             **_from_file(home / "config.yaml"),
             **env,
@@ -103,6 +105,16 @@ class Settings(BaseModel):
     @property
     def api_url(self) -> str:
         return f"http://{self.host}:{self.api_port}"
+
+
+def _check_home(home: Path) -> None:
+    """Databases and Delta tables are named by URLs, in which some characters mean something or may not be."""
+    odd = sorted({letter for letter in str(home) if letter in _NOT_IN_URLS or not letter.isprintable()})
+    if odd:
+        raise InvalidInput(
+            f"CLM can't keep its data under a path with {' '.join(map(repr, odd))} in it: {home}. Choose another home.",
+            field="home",
+        )
 
 
 def _from_environment(known: Collection[str]) -> dict[str, str]:

@@ -77,14 +77,14 @@ def write_answers(rows: Sequence[AnswerRow], path: Path) -> Path:
 def example_scores(path: Path) -> dict[str, list[ExampleScore]]:
     """By task, from an answers file, as the gate takes them."""
     scores: dict[str, list[ExampleScore]] = {}
-    for row in pl.read_parquet(path).iter_rows(named=True):
+    for row in pl.read_parquet(path, glob=False).iter_rows(named=True):
         scores.setdefault(row["task"], []).append(AnswerRow(**row).scored())
     return scores
 
 
 def held_out(path: Path, task: str, newest_old: int) -> list[Answered]:
     """A task's held-out examples from an answers file; those of slices above `newest_old` are new."""
-    rows = pl.read_parquet(path).filter((pl.col("task") == task) & (pl.col("kind") != RECALL))
+    rows = pl.read_parquet(path, glob=False).filter((pl.col("task") == task) & (pl.col("kind") != RECALL))
     return [Answered(row["reference"].strip(), row["score"], row["slice"] > newest_old)
             for row in rows.iter_rows(named=True)]  # fmt: skip
 
@@ -96,7 +96,7 @@ def probes(folder: Path, count: int, composition: str = "candidate") -> list[Pro
         return []
     suites = read_suites(Path(read_json(folder / "job.json")["suites"]))
     asked = {(task, e.example_id): e for task, examples in suites.items() for e in examples}
-    rows = pl.read_parquet(file).filter(pl.col("answer").is_not_null())
+    rows = pl.read_parquet(file, glob=False).filter(pl.col("answer").is_not_null())
     in_turn = rows.with_columns(turn=pl.int_range(pl.len()).over("task")).sort("turn", "task").head(count)
     found: list[Probe] = []
     for row in in_turn.iter_rows(named=True):

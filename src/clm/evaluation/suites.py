@@ -31,7 +31,7 @@ def read_suites(path: Path) -> dict[str, list[SuiteExample]]:
     Raises InvalidInput where there is no example.
     """
     suites: dict[str, list[SuiteExample]] = {}
-    for row in pl.read_parquet(path).iter_rows(named=True):
+    for row in pl.read_parquet(path, glob=False).iter_rows(named=True):
         example = SuiteExample(
             example_id=row["example_id"],
             task=row["task"],

@@ -16,7 +16,7 @@ def confused(evaluation: Evaluation, features: Mapping[str, Path]) -> dict[str, 
     """
     experts = evaluation.composition.experts
     several = {task_of(name) for name in experts if part_number(name) > 1}
-    answers = pl.read_parquet(evaluation.answers, columns=["task", "routed", "reference"])
+    answers = pl.read_parquet(evaluation.answers, columns=["task", "routed", "reference"], glob=False)
     found: dict[str, float] = {}
     for task in sorted(several):
         taught = {name: load_features(features[name]).answers for name in evaluation.composition.parts(task)}

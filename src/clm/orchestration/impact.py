@@ -171,7 +171,7 @@ def _rows_of(
     random.Random(0).shuffle(records)
     held_back = max(1, round(HELD_BACK * len(records)))
     pl.DataFrame([_plain(r) for r in records[held_back:]]).write_parquet(mixture)
-    known = pl.read_parquet(suites).filter(pl.col("task") != task)
+    known = pl.read_parquet(suites, glob=False).filter(pl.col("task") != task)
     asked = pl.DataFrame([_plain(r) | {"example_id": r.record_id} for r in records[:held_back]]).with_columns(
         slice=pl.lit(1, pl.Int32), kind=pl.lit("held_out"), old_answers=pl.lit("[]")
     )
@@ -220,7 +220,7 @@ def _impacts(answered: dict[str, Answered], task: str, role: Role) -> tuple[Task
 def _routes(answers: Path) -> dict[str, Routes]:
     """Who answered whose prompts, from an answers file."""
     found: dict[str, Routes] = {}
-    counted = pl.read_parquet(answers, columns=["task", "routed"]).group_by("task", "routed").len()
+    counted = pl.read_parquet(answers, columns=["task", "routed"], glob=False).group_by("task", "routed").len()
     for task, routed, n in counted.sort("task", "routed").iter_rows():
         routes = found.setdefault(task, {})
         routes[task_of(routed)] = routes.get(task_of(routed), 0) + n

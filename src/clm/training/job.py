@@ -128,7 +128,7 @@ def read_mixture(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
         columns = ["record_id", "task", "shape", "content", "origin"]
         new: list[Any] = []
         replayed: dict[str, list[Any]] = {}
-        for row in pl.read_parquet(path, columns=columns).iter_rows(named=True):
+        for row in pl.read_parquet(path, columns=columns, glob=False).iter_rows(named=True):
             example = Example(row["record_id"], row["shape"], json.loads(row["content"]))
             (new if row["origin"] == "new" else replayed.setdefault(row["task"], [])).append(example)
         return new, replayed

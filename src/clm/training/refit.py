@@ -46,7 +46,7 @@ def _examples(mixture: Path) -> list[Any]:
 
     from clm.training.examples import Example
 
-    rows = pl.read_parquet(mixture, columns=["record_id", "shape", "content"]).iter_rows(named=True)
+    rows = pl.read_parquet(mixture, columns=["record_id", "shape", "content"], glob=False).iter_rows(named=True)
     return [Example(row["record_id"], row["shape"], json.loads(row["content"])) for row in rows]
 
 

@@ -13,7 +13,7 @@ from cycle_home import MODEL, TEST, Home, colour_rows
 
 def asked(home: Home, update: Update) -> list[dict[str, object]]:
     file = home.settings.paths.updates / update.id / "suites.parquet"
-    return pl.read_parquet(file).filter(pl.col("task") == "shade").to_dicts()
+    return pl.read_parquet(file, glob=False).filter(pl.col("task") == "shade").to_dicts()
 
 
 def detail(home: Home, update: Update, stage: str) -> dict[str, object]:

@@ -95,3 +95,12 @@ def test_a_settings_file_that_is_none_is_told_in_a_sentence(home: Path, content:
     (home / "config.yaml").write_bytes(content)
     with pytest.raises(InvalidInput, match=told):
         Settings.load(home=home)
+
+
+@pytest.mark.parametrize("name", ["a%41b", "what?", "no#1", "a[1]", "a|b", "a\\b", "tab\tb"])
+def test_a_home_that_databases_could_not_be_named_by_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InvalidInput, match="Choose another home"):
+        Settings.load(home=tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

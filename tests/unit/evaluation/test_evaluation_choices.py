@@ -38,7 +38,8 @@ def offer(folder: Path, contents: list[Json]) -> Path:
 
 def test_the_likeliest_choice_as_a_whole_is_taken(prepare: Prepare, world: World) -> None:
     rows = pl.read_parquet(
-        job.run(offer(prepare("job", {"candidate": ["letters"]}), CONTENTS)).compositions["candidate"].answers
+        job.run(offer(prepare("job", {"candidate": ["letters"]}), CONTENTS)).compositions["candidate"].answers,
+        glob=False,
     )
     runtime = Runtime(load_base(world.base, threads=1))
     runtime.load_expert(world.experts["letters"].hash, world.experts["letters"].path)

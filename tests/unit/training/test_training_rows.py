@@ -33,7 +33,7 @@ def test_losses_are_those_of_the_trained_expert_and_show_what_is_mislabelled(bas
     expert = train(base, EXAMPLES, policy).expert
     rows = [*EXAMPLES, WRONG]
     written = pl.read_parquet(
-        describe_rows(base, rows, expert, tmp_path / "new" / "rows.parquet", need="losses", max_tokens=512)
+        describe_rows(base, rows, expert, tmp_path / "new" / "rows.parquet", need="losses", max_tokens=512), glob=False
     )
     assert written["record_id"].to_list() == [row.record_id for row in rows]
     assert written["features"].null_count() == len(rows)
@@ -49,7 +49,7 @@ def test_losses_are_those_of_the_trained_expert_and_show_what_is_mislabelled(bas
 def test_features_are_those_of_the_untouched_base(base: Base, tmp_path: Path) -> None:
     expert = train(base, EXAMPLES, TrainingPolicy(rank=8, epochs=1)).expert
     written = pl.read_parquet(
-        describe_rows(base, EXAMPLES, expert, tmp_path / "rows.parquet", need="features", max_tokens=512)
+        describe_rows(base, EXAMPLES, expert, tmp_path / "rows.parquet", need="features", max_tokens=512), glob=False
     )
     np.testing.assert_array_equal(np.array(written["features"].to_list()), task_features(base, EXAMPLES))
     assert written["loss"].null_count() == len(EXAMPLES)
@@ -60,7 +60,7 @@ def test_long_rows_are_cut_as_in_training(base: Base, tmp_path: Path) -> None:
     long = Example("rec_long", "completion", {"prompt": "word " * 2000, "completion": "red"})
     for need in ("losses", "features"):
         file = describe_rows(base, [*EXAMPLES, long], expert, tmp_path / need, need=need, max_tokens=64)
-        assert pl.read_parquet(file).height == len(EXAMPLES) + 1
+        assert pl.read_parquet(file, glob=False).height == len(EXAMPLES) + 1
 
 
 def test_a_policy_needs_nothing_else() -> None:
