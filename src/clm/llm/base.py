@@ -57,8 +57,9 @@ class Base:
 def import_base(reference: str, bases: Path) -> ImportedBase:
     """Brings a base to `bases/<hash>`: the embedded one by name, a local folder, or a Hugging Face hub id.
 
-    Only allow-listed files are copied. Raises UnsafeModel for pickled weights, code or unknown families, NotFound for
-    a reference that is none of the three, Unavailable where the hub does not answer.
+    Only allow-listed files are copied. Raises InvalidInput for one whose tokenizer or chat template can't be used: it
+    could be learned with and served by nobody. Raises UnsafeModel for pickled weights, code or unknown families,
+    NotFound for a reference that is none of the three, Unavailable where the hub does not answer.
     """
     bases.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=bases, prefix=".import-"))
@@ -79,6 +80,7 @@ def import_base(reference: str, bases: Path) -> ImportedBase:
                 "such as 'HuggingFaceTB/SmolLM2-360M-Instruct'."
             )
         check_model_folder(folder)
+        _check_conversation(folder)
         base_hash = sha256_folder(folder)
         adopt_folder(folder, bases / base_hash)
     finally:
@@ -114,6 +116,17 @@ def load_base_of(job: Job[Any]) -> Base:
     if not job.base_path.is_dir():
         raise TamperedArtifact(f"There is no base {job.base[:12]} in {job.artifacts.bases}. Import it again.")
     return load_base(job.base_path, compute.threads, compute.device, compute.dtype)
+
+
+def _check_conversation(folder: Path) -> None:
+    """Whether it can be asked, and its answer learned."""
+    tokenizer = ChatTokenizer(folder)
+    asked = [{"role": "user", "content": "Hello"}]
+    prompt = tokenizer.encode(tokenizer.render(asked, answer_next=True))
+    tokenizer.render([*asked, {"role": "assistant", "content": "Hello"}], answer_next=False)
+    if not prompt or not tokenizer.end_ids:
+        lacking = "says no token that ends an answer" if prompt else "makes nothing of a question"
+        raise InvalidInput(f"The base can't be served: its tokenizer {lacking}.")
 
 
 def _device(wanted: str) -> str:

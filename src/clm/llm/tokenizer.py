@@ -7,8 +7,11 @@ before the template sees it, and encoded letter by letter.
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -25,6 +28,16 @@ PLAIN_TEMPLATE = (
 )
 
 
+class Generation(Extension):
+    """`{% generation %}` marks what the assistant says, for those who train on it; here it is text like any other."""
+
+    tags: ClassVar = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 class ChatTokenizer:
     """Text <-> token ids, and messages -> text by the model's own template."""
 
@@ -39,11 +52,14 @@ class ChatTokenizer:
         }
         self.end_ids = self._end_ids(generation.get("eos_token_id"))
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
         )
         # Templates call it for roles they don't know. No clock is offered: the same messages are the same prompt.
         cast("dict[str, Any]", environment.globals)["raise_exception"] = _raise
-        self._template = environment.from_string(_template(folder, config))
+        try:
+            self._template = environment.from_string(_template(folder, config))
+        except TemplateError as error:
+            raise InvalidInput(f"The model's chat template can't be read: {error}.") from error
 
     def encode(self, text: str) -> list[int]:
         """Of what `render` gave. Without the tokens that some tokenizers add at the start: templates write those."""
@@ -90,7 +106,10 @@ class ChatTokenizer:
 
 
 def _read(file: Path) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(file))
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing more precise
+        raise InvalidInput(f"{file.name} can't be read as a tokenizer: {error}.") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clm.errors import InvalidInput
+from clm.llm.base import import_base
 from clm.llm.prompts import IGNORED, completion_text, example_ids, prompt_ids, prompt_messages, routing_ids
 from clm.llm.streaming import AnswerStream
 from clm.llm.tokenizer import ChatTokenizer
@@ -112,6 +113,33 @@ def test_a_template_can_neither_reach_python_nor_fail_without_words(tmp_path: Pa
     refusing = "{{ raise_exception('no system role') }}"
     with pytest.raises(InvalidInput, match="no system role"):
         prompt_ids(_without_template(tiny_base(tmp_path / "b"), refusing), *CASES[0][:2])
+
+
+MARKED = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+    "<|im_end|>{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_template_that_marks_what_the_assistant_says_is_understood(tmp_path: Path) -> None:
+    tokenizer = _without_template(tiny_base(tmp_path), MARKED)
+    ids, labels = example_ids(tokenizer, "completion", {"prompt": "q", "completion": "a"})
+    assert tokenizer.decode([token for token, label in zip(ids, labels, strict=True) if label != IGNORED]) == "a"
+    assert ids[-1] in tokenizer.end_ids
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [("{% unheard_of %}", "can't be read"), ("{{ nothing.at.all }}", "can't render"),
+     ("{{ raise_exception('nobody') }}", "refuses"), ("{# silent #}", "makes nothing of a question")],
+)  # fmt: skip
+def test_a_base_that_could_never_be_served_is_not_imported(tmp_path: Path, template: str, told: str) -> None:
+    _without_template(tiny_base(tmp_path / "base"), None)
+    (tmp_path / "base" / "chat_template.jinja").write_text(template)
+    with pytest.raises(InvalidInput, match=told):
+        import_base(str(tmp_path / "base"), tmp_path / "bases")
+    assert list((tmp_path / "bases").iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["plain", "Grüße 🙂!", "🙂🙂", "日本"])

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1  # seconds between looks at the routes
 GRACE_SECONDS = 60.0  # a release that is no longer named still answers requests that were on their way
-TRY_AGAIN_SECONDS = 5.0  # after a failure: someone may restore the files
+TRY_AGAIN_SECONDS = 5.0  # after a failure: someone may restore the files; after each further one twice as long
+LONGEST_WAIT = 64  # times as long, for what fails reads and hashes gigabytes
 
 
 @dataclass(eq=False)
@@ -40,6 +41,7 @@ class _Failure:
     sentence: str
     is_final: bool  # its files are wrong; else it may pass by itself (a full disk, say)
     try_again_at: float  # monotonic
+    tries: int = 1
 
 
 class Slots:
@@ -131,7 +133,10 @@ class Slots:
             known = isinstance(error, ClmError)
             sentence = error.sentence if isinstance(error, ClmError) else f"{type(error).__name__}: {error}"
             log.error("release %s can't be loaded: %s", short(release_id), sentence, exc_info=not known)
-            self._failures[release_id] = _Failure(sentence, known, time.monotonic() + self._try_again)
+            before = self._failures.get(release_id)
+            tries = before.tries + 1 if before else 1
+            wait = self._try_again * min(2 ** (tries - 1), LONGEST_WAIT)
+            self._failures[release_id] = _Failure(sentence, known, time.monotonic() + wait, tries)
             return
         self._failures.pop(release_id, None)
         log.info("release %s is ready after %.1f s", short(release_id), time.monotonic() - start)
