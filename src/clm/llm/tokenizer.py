@@ -31,7 +31,7 @@ PLAIN_TEMPLATE = (
 class Generation(Extension):
     """`{% generation %}` marks what the assistant says, for those who train on it; here it is text like any other."""
 
-    tags = {"generation"}  # noqa: RUF012 (as jinja2 declares it)
+    tags = {"generation"}
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
