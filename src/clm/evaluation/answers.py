@@ -89,11 +89,16 @@ def held_out(path: Path, task: str, newest_old: int) -> list[Answered]:
             for row in rows.iter_rows(named=True)]  # fmt: skip
 
 
+def has_answers(folder: Path, composition: str = "candidate") -> bool:
+    """Whether an evaluation's folder holds what was answered."""
+    return (folder / f"answers-{composition}.parquet").exists()
+
+
 def probes(folder: Path, count: int, composition: str = "candidate") -> list[Probe]:
     """Up to `count` generated answers of an evaluation's folder, tasks in turn; empty if there is none."""
-    file = folder / f"answers-{composition}.parquet"
-    if not file.exists():
+    if not has_answers(folder, composition):
         return []
+    file = folder / f"answers-{composition}.parquet"
     suites = read_suites(Path(read_json(folder / "job.json")["suites"]))
     asked = {(task, e.example_id): e for task, examples in suites.items() for e in examples}
     rows = pl.read_parquet(file, glob=False).filter(pl.col("answer").is_not_null())

@@ -1,7 +1,9 @@
 """Watches rollouts: is the candidate loaded and answering as evaluated, what does the traffic say, what follows."""
 
 import logging
+from concurrent.futures import Future, wait
 from pathlib import Path
+from threading import Thread
 
 import httpx
 
@@ -13,13 +15,14 @@ from clm.deployment import repository as rows
 from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
-from clm.evaluation.answers import probes
+from clm.evaluation.answers import has_answers, probes
 from clm.monitoring import repository as monitoring
 from clm.orchestration import repair_plan
 from clm.orchestration import service as updates
 from clm.settings import Settings
 
 WORKER = Caller("worker")
+PATIENCE = 0.5  # seconds for an answer, before the next rollout is looked at
 PROBES = 8  # answers compared before a candidate gets traffic
 _log = logging.getLogger(__name__)
 
@@ -27,11 +30,13 @@ _log = logging.getLogger(__name__)
 class Delivery:
     """One `tick` looks at every rollout under way. Remembers only what it has proven already."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, engine: httpx.Client | None = None) -> None:
         self._settings = settings
         self._database = database
-        self._engine = httpx.Client(base_url=settings.engine_url, timeout=120)
+        self._engine = engine or httpx.Client(base_url=settings.engine_url, timeout=120)
         self._ready: set[str] = set()  # rollouts whose candidate has shown parity
+        # An engine may take minutes over an answer; no other rollout waits for that, least of all to go back.
+        self._asking: dict[str, Future[tuple[bool, str | None]]] = {}  # by rollout
 
     def tick(self) -> None:
         # Whoever committed a move may have been killed before it told serving.
@@ -53,31 +58,63 @@ class Delivery:
         """Whether the candidate may get traffic, or a sentence why it never will."""
         if rollout.state != "waiting" or rollout.id in self._ready:
             return True, None
-        if rollout.kind == "blue-green" and not self._is_served():
-            return True, None  # no engine runs on this home; it verifies the bundle when it starts
+        asking = self._asking.get(rollout.id) or self._start_asking(rollout)
+        self._asking[rollout.id] = asking
+        if not wait([asking], timeout=PATIENCE).done:
+            return False, None
+        del self._asking[rollout.id]
         try:
-            known = self._engine.get("/internal/releases", timeout=5).raise_for_status().json()
-            if rollout.release_id in known["errors"]:
-                return False, f"the engine refused the release: {known['errors'][rollout.release_id]}"
-            if rollout.release_id not in known["ready"]:
-                return False, None
-            objection = self._parity(rollout)
+            ready, objection = asking.result()
         except httpx.HTTPError as error:
             _log.warning("the engine does not answer, rollout %s waits: %s", rollout.id, error)
             return False, None
-        if objection is None:
+        if ready:
             self._ready.add(rollout.id)
+        return ready, objection
+
+    def _start_asking(self, rollout: RolloutRow) -> Future[tuple[bool, str | None]]:
+        """In a thread that keeps no process from ending."""
+        asking: Future[tuple[bool, str | None]] = Future()
+
+        def ask() -> None:
+            try:
+                asking.set_result(self._ask(rollout))
+            except Exception as error:
+                asking.set_exception(error)
+
+        Thread(target=ask, name=f"readiness of {rollout.id}", daemon=True).start()
+        return asking
+
+    def _ask(self, rollout: RolloutRow) -> tuple[bool, str | None]:
+        # Where services are started one by one nothing lists them: then an engine that knows the champion is ours.
+        must_be_served = rollout.kind != "blue-green" or self._is_listed()
+        try:
+            known = self._engine.get("/internal/releases", timeout=5).raise_for_status().json()
+        except httpx.ConnectError:
+            if must_be_served:
+                raise
+            return True, None  # no engine runs on this home; it verifies the bundle when it starts
+        if not must_be_served and rollout.baseline not in {*known["ready"], *known["loading"], *known["errors"]}:
+            return True, None
+        if rollout.release_id in known["errors"]:
+            return False, f"the engine refused the release: {known['errors'][rollout.release_id]}"
+        if rollout.release_id not in known["ready"]:
+            return False, None
+        objection = self._parity(rollout)
         return objection is None, objection
 
-    def _is_served(self) -> bool:
+    def _is_listed(self) -> bool:
         state = read_state(self._settings.paths)
         return state is not None and "engine" in state["services"]
 
     def _parity(self, rollout: RolloutRow) -> str | None:
         """Compares what the engine answers with what the gate evaluated, prompt by prompt."""
-        expected = probes(self._evaluated_in(rollout.update_id), PROBES) if rollout.update_id else []
-        if not expected:
+        if rollout.update_id is None:  # a release from before, moved by hand: it has served already
             return None
+        evaluated = self._evaluated_in(rollout.update_id)
+        if not has_answers(evaluated):
+            return f"parity can't be checked: the answers that the gate evaluated are missing in {evaluated.name}"
+        expected = probes(evaluated, PROBES)
         asked = [{"shape": p.shape, "content": p.content, "max_tokens": p.max_new_tokens} for p in expected]
         answer = self._engine.post("/internal/probe", json={"release_id": rollout.release_id, "probes": asked})
         served = answer.raise_for_status().json()["answers"]
