@@ -1,5 +1,6 @@
 """Views across the stages: what an operator wants to know in ten seconds. Reads only."""
 
+from collections import defaultdict
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -27,19 +28,28 @@ from clm.overview.schemas import (
     Serving,
     Verdict,
 )
+from clm.policies import ModelPolicy
 from clm.records import Release
 from clm.registry import service as registry
 
 RECENT = timedelta(days=1)  # how long an ended update asks for attention
-_SAYS = {
+SAYS = {
     "model.create": "Model created",
+    "model.policy": "Policy changed",
     "task.add": "Task added",
     "task.edit": "Task changed",
     "task.remove": "Task removed",
     "batch.commit": "Data taken in",
+    "batch.refuse": "Delivery refused",
     "batch.hold": "Rows held after a rejection",
     "batch.release": "Held rows released",
     "batch.discard": "Held rows discarded",
+    "source.add": "Folder watched",
+    "conflict.resolve": "Contradiction decided",
+    "data.drop": "Rows taken out",
+    "data.undrop": "Rows brought back",
+    "suite.drop": "Held-out examples taken out",
+    "suite.undrop": "Held-out examples brought back",
     "update.create": "Update asked for",
     "update.succeeded": "Update succeeded",
     "update.rejected": "Gate said no",
@@ -136,11 +146,22 @@ def _attention(session: Session, deployment: Deployment, ledger: Ledger) -> list
         seen.add(update.task)
         if newest_of_task and update.finished_at and now() - update.finished_at < RECENT:
             found += _about(update)
+    margins = _margins(session, deployment.model)
     for task in ledger.tasks:
-        if task.current is not None and task.best is not None and task.best - task.current > 0.05:
+        if task.current is None or task.best is None:
+            continue
+        if task.best - task.current > margins[task.task]:
             sentence = f"Task {task.task} is at {task.current:.2f}; it was {task.best:.2f} at its best."
             found.append(Attention(level="attention", sentence=sentence, link="/"))
     return sorted(found, key=lambda item: item.level != "problem")
+
+
+def _margins(session: Session, model: str) -> defaultdict[str, float]:
+    """What each task may lose, by its own margin or the model's."""
+    gate = ModelPolicy.model_validate(catalog.get_model(session, model).policy).gate
+    tasks = catalog.list_tasks(session, model, removed=True)
+    own = {task.name: task.margin for task in tasks if task.margin is not None}
+    return defaultdict(lambda: gate.margin, own)
 
 
 def _about(update: Update) -> list[Attention]:
@@ -168,7 +189,7 @@ def _verdict(model: str, serving: Serving, running: Update | None, attention: li
 
 
 def _event(session: Session, entry: AuditEntry) -> HomeEvent:
-    says = _SAYS.get(entry.action, entry.action)
+    says = SAYS.get(entry.action, entry.action)
     after = entry.after or {}
     why = after.get("outcome") or after.get("reason") or entry.reason
     return HomeEvent(
@@ -189,6 +210,8 @@ def _subject(session: Session, entry: AuditEntry) -> str:
     if entry.object_kind == "batch":
         batch = batches.get_batch(session, entry.object_id)
         return f"{batch.accepted} of {batch.received} rows for {batch.task}"
+    if entry.object_kind == "source":
+        return str((entry.after or {}).get("path", entry.object_id))
     if entry.object_kind == "release":
         return f"v{registry.get(session, entry.object_id).number} ({short(entry.object_id)})"
     return entry.object_id
