@@ -76,6 +76,12 @@ class Unavailable(ClmError):
     title = "Unavailable"
 
 
+class Cancelled(ClmError):
+    """Somebody cancelled the update while a job of it ran."""
+
+    title = "Cancelled"
+
+
 class ClientGone(ClmError):
     """Whoever asked has left; the work was stopped."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clm.core.database import Database
-from clm.errors import ClmError
+from clm.errors import Cancelled
 from clm.jobs.evaluation import JudgeOptions
 from clm.jobs.job import Compute, Job
 from clm.jobs.progress import Progress
@@ -16,12 +16,6 @@ from clm.settings import Settings
 
 RELAY_SECONDS = 1.0
 R = TypeVar("R")
-
-
-class Cancelled(ClmError):
-    """Somebody cancelled the update while a job of it ran."""
-
-    title = "Cancelled"
 
 
 def compute_of(settings: Settings) -> Compute:

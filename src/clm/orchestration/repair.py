@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clm.core import failpoints
 from clm.core.database import Database
-from clm.errors import ClmError, InvalidInput
+from clm.errors import Cancelled, ClmError, InvalidInput
 from clm.jobs.job import Stored
 from clm.jobs.training import InterpolationJob
 from clm.llm.router import load_router, save_router
@@ -80,7 +80,7 @@ class Repair:
                 mixture = self._more_replay(at, snapshot, attempt.share, folder, [] if grew else known)
                 trained = self._candidates.train(_without_growing(at), mixture, folder / "train")
             evaluations = self._candidates.evaluate(at, snapshot, trained, folder / "evaluate")
-        except jobs.Cancelled:
+        except Cancelled:
             raise
         except ClmError as error:  # a repair that can't be done must not hide the gate's verdict
             return _Tried(replace(told, reason=error.sentence), None)

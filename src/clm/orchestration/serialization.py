@@ -20,7 +20,7 @@ def _encode(value: Any) -> Any:
         adapter: TypeAdapter[Any] = TypeAdapter(type(value))
         return {"__record__": type(value).__name__, "value": adapter.dump_python(value, mode="json")}
     if isinstance(value, BaseException):
-        return {"__error__": type(value).__name__, "sentence": str(value)}
+        return {"__error__": type(value).__name__, "sentence": str(value), "ours": isinstance(value, errors.ClmError)}
     if isinstance(value, dict):
         return {str(key): _encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -36,7 +36,8 @@ def _decode(value: Any) -> Any:
     if "__record__" in value:
         return TypeAdapter(_RECORDS[value["__record__"]]).validate_python(value["value"])
     if "__error__" in value:
-        return _ERRORS.get(value["__error__"], RuntimeError)(value["sentence"])
+        otherwise = errors.ClmError if value.get("ours") else RuntimeError  # a sentence stays one
+        return _ERRORS.get(value["__error__"], otherwise)(value["sentence"])
     return {key: _decode(item) for key, item in value.items()}
 
 

@@ -18,10 +18,10 @@ from clm.core.hashing import short
 from clm.deployment import repository as rollouts
 from clm.deployment import routes
 from clm.deployment import service as deployment
-from clm.errors import TamperedArtifact
+from clm.errors import Cancelled, TamperedArtifact
 from clm.evaluation import repository as ledger
 from clm.ingest import conflicts, holding
-from clm.orchestration import jobs, log, repair_plan, service
+from clm.orchestration import log, repair_plan, service
 from clm.orchestration.bests import save_untouched
 from clm.orchestration.bundling import bundle_spec, describe
 from clm.orchestration.candidates import Candidates
@@ -64,7 +64,7 @@ class Work:
         with self._database.transaction() as session:
             update = service.get_update(session, update_id)
             if update.state == "cancelling":
-                raise jobs.Cancelled(f"Cancelled before stage {stage}; the champion was not touched.")
+                raise Cancelled(f"Cancelled before stage {stage}; the champion was not touched.")
             if update.state == "queued":
                 update.state, update.started_at = "running", now()
             service.begin_stage(session, update, stage)

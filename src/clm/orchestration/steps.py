@@ -12,9 +12,8 @@ from clm.core import failpoints
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.cycle import update_cycle
-from clm.errors import ClmError
+from clm.errors import Cancelled, ClmError
 from clm.orchestration import log, service
-from clm.orchestration.jobs import Cancelled
 from clm.orchestration.stages import Work
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 
