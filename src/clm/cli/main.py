@@ -59,5 +59,11 @@ def main() -> None:
             typer.secho(said(), err=True, fg="red")
             typer.echo("`--help` shows what is possible.", err=True)
             sys.exit(3)
-        raise
+        from clm.cli.trouble import sentence_of
+
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        typer.secho(sentence, err=True, fg="red")
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
