@@ -59,8 +59,11 @@ def has_rows(session: Session, model: str, task: str) -> bool:
     return session.scalar(query) is not None
 
 
-def batches_since(session: Session, model: str, task: str, since: datetime | None) -> dict[str, int]:
-    """Rows that may be trained on of each batch of a task that came after a moment (None: ever).
+def batches_since(
+    session: Session, model: str, task: str, since: datetime | None, version: int | None = None
+) -> dict[str, int]:
+    """Rows that may be trained on of each batch of a task that came after a moment (None: ever), or after a version of
+    the dataset where one is given: what came between a moment and a version is in that version.
 
     Batches that are held or discarded are not among them; one that was released counts as if it came then. Of the rows
     some may be dropped, undecided or superseded: the store tells (`Store.trainable`).
@@ -75,7 +78,8 @@ def batches_since(session: Session, model: str, task: str, since: datetime | Non
     )
     if since is not None:
         again = select(HeldBatch.batch_id).where(HeldBatch.model == model, HeldBatch.decided_at > since)
-        query = query.where(or_(Batch.finished_at > since, Batch.id.in_(again)))
+        came = Batch.finished_at > since if version is None else Batch.dataset_version > version
+        query = query.where(or_(came, Batch.id.in_(again)))
     return {batch: rows for batch, rows in session.execute(query) if rows}
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
@@ -160,9 +161,20 @@ def end_stage(session: Session, update: Update, name: str, state: str, detail: d
     touch(session, update)
 
 
-def last_update_at(session: Session, model: str, task: str) -> Any:
-    """When the newest update of a task was made; None: never."""
-    return session.scalar(select(func.max(Update.created_at)).where(Update.model == model, Update.task == task))
+def seen_until(session: Session, model: str, task: str) -> tuple[datetime | None, int | None]:
+    """What the newest update of a task has seen: when it looked, and which version of the records it pinned.
+
+    None: there was no update, or it ended before it pinned one; then all that came before it was asked for counts as
+    seen, so that what fails at once is not begun again and again.
+    """
+    mine = select(Update).where(Update.model == model, Update.task == task)
+    newest = session.scalar(mine.order_by(Update.created_at.desc(), Update.id.desc()).limit(1))
+    if newest is None:
+        return None, None
+    pinned = next((s for s in stages_of(session, newest.id) if s.name == "snapshot" and s.state == "done"), None)
+    if pinned is None or not pinned.detail:
+        return newest.created_at, None
+    return pinned.started_at or newest.created_at, int(pinned.detail["tables"]["records"])
 
 
 def tried_on(session: Session, model: str, task: str, kind: str, champion: str) -> bool:

@@ -31,8 +31,9 @@ def fire(database: Database, store: Store) -> list[str]:
         with database.transaction() as session:
             busy = {update.task for update in service.under_way(session, model.name)}
             for task in catalog.list_tasks(session, model.name):
-                since = service.last_update_at(session, model.name, task.name)
-                came = batches.batches_since(session, model.name, task.name, since)
+                came = batches.batches_since(
+                    session, model.name, task.name, *service.seen_until(session, model.name, task.name)
+                )
                 rows = sum(came.values())
                 if rows >= policy.volume and task.name not in busy:
                     rows = store.trainable(model.name, task.name, came, **pins(session, model.name))

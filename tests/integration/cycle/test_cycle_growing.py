@@ -122,3 +122,24 @@ def test_rows_that_nothing_could_be_learnt_from_start_no_update(make_home: Calla
         with home.database.transaction() as session:
             dropping.drop(session, home.store, TEST, model=MODEL, record_ids=ids, suite=False, reason="x", undo=undo)
         assert len(triggers.fire(home.database, home.store)) == started
+
+
+def test_rows_that_an_update_has_learned_are_not_counted_again(make_home: Callable[..., Home]) -> None:
+    """Also those that came after it was asked for and before it pinned its data."""
+    home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 40}}))
+    (update_id,) = (each for each in triggers.fire(home.database, home.store) if home.update(each).task == "colour")
+    home.take("colour", colour_rows(100, 60))
+    update = home.finish(update_id)
+    assert update.state == "succeeded", update.outcome
+    assert "colour" not in {home.update(each).task for each in triggers.fire(home.database, home.store)}
+    home.take("colour", colour_rows(200, 60))
+    assert "colour" in {home.update(each).task for each in triggers.fire(home.database, home.store)}
+
+
+def test_an_update_that_pinned_nothing_is_not_begun_again_for_the_same_rows(make_home: Callable[..., Home]) -> None:
+    home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 40}}))
+    started = triggers.fire(home.database, home.store)
+    with home.database.transaction() as session:
+        for update_id in started:
+            updates.finish(session, TEST, updates.get_update(session, update_id), "failed", "no champion")
+    assert started and triggers.fire(home.database, home.store) == []
