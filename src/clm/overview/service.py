@@ -88,9 +88,10 @@ def ledger_out(session: Session, model: str) -> LedgerOut:
 
 
 def overview(session: Session, model: str | None) -> Overview:
-    """Raises NotFound for an unknown model; without a name, the model that was updated last."""
+    """Raises NotFound for an unknown model; without a name, the first one, as every page takes it: what is looked at is
+    what is rolled back."""
     names = [m.name for m in catalog.list_models(session)]
-    chosen = catalog.get_model(session, model).name if model else _latest(session, names)
+    chosen = catalog.get_model(session, model).name if model else next(iter(names), None)
     events = [_event(session, entry) for entry in audit.page(session, before=None, limit=10)]
     if chosen is None:
         verdict = Verdict(level="empty", sentence="No model yet. `clm model create NAME` makes the first one.")
@@ -113,11 +114,6 @@ def overview(session: Session, model: str | None) -> Overview:
         attention=attention,
         events=events,
     )
-
-
-def _latest(session: Session, names: list[str]) -> str | None:
-    newest = updates.list_updates(session, limit=1)
-    return newest[0].model if newest else (names[-1] if names else None)
 
 
 def _serving(deployment: Deployment, releases: dict[str, Release]) -> Serving:
