@@ -191,6 +191,8 @@ class Work:
         at = self._candidates.context(update_id)
         with self._database.read() as session:
             model = catalog.get_model(session, snapshot.model)
+        # Verified when the update began, and again now that parts of it go under a new signature.
+        bundles.verify_bundle(self._paths.releases / at.champion.release_id, self._paths.keys)
         lineage = describe(snapshot, candidate, at.policy, at.champion, self._paths)
         memory, known = self._candidates.remember(at, snapshot, candidate), self._candidates.known_slices(at)
         spec = bundle_spec(self._paths, model, at.champion, candidate, at.policy, lineage, memory)
