@@ -22,8 +22,8 @@ from clm.records import Refusal
 
 _BOM = b"\xef\xbb\xbf"
 _CSV_DELIMITERS = ",;\t"
-_LOOKED_AT = 1 << 20  # bytes of a JSON file's first line
-LINES_LOOKED_AT = 100  # of those that an open quote took in
+_LOOKED_AT = 1 << 20  # bytes of a line, to see a file's form
+LINES_LOOKED_AT = 100  # to see a file's form, and of those that an open quote took in
 
 
 def jsonl_rows(path: Path, max_bytes: int) -> Iterator[Row | Refusal]:
@@ -115,8 +115,9 @@ def format_of(path: Path, *, format: str | None, file_name: str | None, content_
 def _check_json_lines(path: Path) -> None:
     """Raises InvalidInput for JSON that is one value over many lines, or one array: no line of it is a row."""
     with path.open("rb") as file:
-        lines = (line.strip() for line in (file.readline(_LOOKED_AT).removeprefix(_BOM), *islice(file, 100)))
-        first, *others = [line for line in lines if line][:2] or [b""]
+        pieces = islice(iter(lambda: file.readline(_LOOKED_AT), b""), LINES_LOOKED_AT)  # a line may be gigabytes long
+        lines = (piece.removeprefix(_BOM).strip() for piece in pieces)
+        first, *others = [*islice((line for line in lines if line), 2)] or [b""]
     broken = len(first) < _LOOKED_AT and first.endswith((b"{", b"[", b",", b":")) and not _is_json(first)
     if first.startswith(b"{") and broken:
         found, remedy = "one JSON object over several lines", "jq -c . FILE"

@@ -147,6 +147,16 @@ def test_json_that_is_not_lines_is_told_before_any_row(tmp_path: Path, body: byt
         format_of(file, format=None, file_name="rows.json", content_type=None)
 
 
+def test_a_file_s_form_is_seen_without_reading_a_long_line_whole(tmp_path: Path) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(ROW + b"\n" + b"x" * 60_000_000 + b"\n" + ROW + b"\n")
+    tracemalloc.start()
+    assert format_of(file, format=None, file_name="rows.jsonl", content_type=None) == "jsonl"
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000
+
+
 @pytest.mark.parametrize("first", [b'{"prompt": "a",', b"[1, 2]", b'{"prompt": "' + b"a" * 2_000_000 + b'", "x": 1}'])
 def test_a_bad_or_a_long_first_line_is_no_form(tmp_path: Path, first: bytes) -> None:
     file = tmp_path / "body"

@@ -63,7 +63,7 @@ def _is_being_written(file: Path) -> bool:
         return False
     try:
         handle = os.open(file, os.O_RDONLY)
-    except PermissionError:  # then it can't be taken either, and that is told there
+    except OSError:  # then it can't be taken either: that is told there, and keeps no other file out
         return False
     try:
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)  # harmless, should somebody open it this very moment
