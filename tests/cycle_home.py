@@ -27,14 +27,14 @@ from clm.catalog.tables import Model
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
-from clm.orchestration import service as updates
+from clm.installation import Installation
 from clm.orchestration.inline import run_update
-from clm.orchestration.models import create_model
-from clm.orchestration.tables import Update
 from clm.policies import ModelPolicy
 from clm.registry.tables import ReleaseRow
 from clm.settings import Settings
-from clm.store.store import Store
+from clm.stages.first_release import create_model
+from clm.updates import service as updates
+from clm.updates.tables import Update
 from tiny import tiny_base
 
 TEST = Caller("test")
@@ -67,7 +67,11 @@ class Home:
         self.settings = Settings.load(home=path, threads=1, jobs="inline")
         self.settings.paths.create()
         self.database = Database(self.settings.database)
-        self.store = Store(self.settings.paths.data)
+        self.store = self.installation.store
+
+    @property
+    def installation(self) -> Installation:
+        return Installation(self.settings, self.database)
 
     @classmethod
     def make(cls, path: Path) -> None:
@@ -75,7 +79,7 @@ class Home:
         home = cls(path)
         home.database.migrate()
         base = tiny_base(path / "tiny")
-        create_model(home.settings, home.database, TEST, name=MODEL, base=str(base), policy=POLICY)
+        create_model(home.installation, TEST, name=MODEL, base=str(base), policy=POLICY)
         for task in ("colour", "town"):
             with home.database.transaction() as session:
                 catalog.add_task(session, TEST, model=MODEL, name=task, holdout=0.0)
@@ -133,7 +137,7 @@ class Home:
 
     def finish(self, update_id: str) -> Update:
         """Runs a queued update to its end, in this process."""
-        run_update(self.settings, self.database, update_id)
+        run_update(self.installation, update_id)
         return self.update(update_id)
 
     def run_update(self, task: str) -> Update:

@@ -130,7 +130,7 @@ def running(home: ServingHome, *modules: str) -> Generator[None]:
     environment = {f"CLM_{name.upper()}": str(value) for name, value in values.items()}
     logs = home.settings.paths.logs
     children = [spawn(module, log=logs / f"{module}.log", environment=environment) for module in modules]
-    urls = {"clm.serving.engine": home.settings.engine_url, "clm.serving.gateway": home.settings.gateway_url}
+    urls = {"clm.serving.engine": home.settings.engine_url, "clm.processes.gateway": home.settings.gateway_url}
     try:
         for module in modules:
             wait_until(lambda url=urls[module]: _is_up(url), 180, f"{module} is up; see {logs}")

@@ -12,18 +12,17 @@ from clm import __version__
 from clm.audit import endpoints as audit
 from clm.catalog import endpoints as catalog
 from clm.core import http, logs, stream
-from clm.core.database import Database
 from clm.deployment import endpoints as deployment
 from clm.deployment import repository as deployments
 from clm.errors import NotFound
 from clm.ingest import endpoints as ingest
+from clm.installation import Installation, open_home
 from clm.monitoring import repository as monitoring
-from clm.orchestration import endpoints as updates
-from clm.overview import endpoints as overview
 from clm.registry import endpoints as registry
 from clm.registry.schemas import Alias
 from clm.settings import Settings
-from clm.store.store import Store
+from clm.updates import endpoints as updates
+from clm.views import endpoints as views
 
 DASHBOARD = Path(__file__).parent / "dashboard"
 # Mantine sets style attributes; scripts and style sheets come from our own files alone.
@@ -36,11 +35,11 @@ SECURITY = {
 health = APIRouter(tags=["health"])
 
 
-def create_app(settings: Settings, database: Database) -> FastAPI:
+def create_app(on: Installation) -> FastAPI:
     app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
-    http.install(app, settings, database)
-    app.state.store = Store(settings.paths.data)
-    for router in (overview.router, catalog.router, ingest.router, updates.router, stream.router):
+    http.install(app, on.settings, on.database)
+    app.state.store = on.store
+    for router in (views.router, catalog.router, ingest.router, updates.router, stream.router):
         app.include_router(router)
     app.include_router(audit.router, prefix="/api/v1")
     app.include_router(deployment.create_router(monitoring.window), prefix="/api/v1")
@@ -97,10 +96,7 @@ def main() -> None:
 
     logs.configure()
     settings = Settings.load()
-    settings.paths.create()
-    database = Database(settings.database)
-    database.migrate()
-    uvicorn.run(create_app(settings, database), host=settings.host, port=settings.api_port, access_log=False,
+    uvicorn.run(create_app(open_home(settings)), host=settings.host, port=settings.api_port, access_log=False,
                 timeout_graceful_shutdown=3)  # fmt: skip
 
 

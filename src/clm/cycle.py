@@ -4,7 +4,7 @@ One update teaches one task. It pins the data, trains, proves on every task's he
 worse, becomes a signed release, and then takes over the traffic step by step. Every stage is durable: after a
 crash, the cycle goes on at the stage that had not finished, and ends where it would have ended.
 
-The stages themselves live in `clm.orchestration.stages`; who runs them (embedded DBOS here) decides what `Stages` is.
+The stages themselves live in `clm.stages`; who runs them (embedded DBOS here) decides what `Stages` is.
 """
 
 from typing import Protocol

@@ -7,9 +7,11 @@ from typing import Any, Literal
 from clm.facts import Ruling, SliceKind
 from clm.verdicts import GateVerdict as GateVerdict
 from clm.verdicts import PassedBy as PassedBy
+from clm.verdicts import RepairTry as RepairTry
 from clm.verdicts import SliceVerdict as SliceVerdict
 from clm.verdicts import TaskVerdict as TaskVerdict
 from clm.verdicts import VerdictName as VerdictName
+from clm.verdicts import kept_try as kept_try
 
 Json = dict[str, Any]
 Shape = Literal["messages", "completion", "preference", "text"]
@@ -240,22 +242,6 @@ class Evaluation:
     answers: str
     left_out: dict[str, str] = field(default_factory=dict[str, str])  # held-out examples that can't be asked, and why
     judge_trouble: str | None = None  # why a judge owes verdicts: tasks that need them have no score
-
-
-@dataclass(frozen=True)
-class RepairTry:
-    """One try to save an update that the gate did not let pass."""
-
-    kind: Literal["interpolate", "replay", "route"]
-    step: float | None  # of an interpolation: how far from the old expert (0) to the new one (1)
-    replay_share: float | None  # of a training with more replay: older rows per new row
-    expert_hash: str | None  # None: nothing came of it, `reason` says why
-    scores: dict[str, float]  # the candidate's, by task
-    gain: float | None  # on the updated task, against the champion
-    verdict: VerdictName | Literal["error"]  # the gate's; error: it could not be done
-    reason: str
-    handicap: float | None = None  # of a router: how many times as far prompts seem from the taught task
-    no_loss: bool = False  # a loss is ruled out on every task, whether or not something is gained
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from tree import ROOT
 
 from clm.app import create_app
 from clm.core.database import Database
+from clm.installation import Installation
 from clm.settings import Settings
 
 API = ROOT / "frontend" / "api"
@@ -19,7 +20,7 @@ WAY_OUT = "run `make api-client` and commit what changes"
 
 def test_the_description_of_the_api_is_the_apis(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path)
-    described = create_app(settings, Database(settings.database)).openapi()
+    described = create_app(Installation(settings, Database(settings.database))).openapi()
     committed = json.loads((API / "openapi.json").read_text())
     assert sorted(committed["paths"]) == sorted(described["paths"]), WAY_OUT
     assert committed == json.loads(json.dumps(described)), WAY_OUT

@@ -40,7 +40,7 @@ def test_the_import_contracts_bite(tmp_path: Path) -> None:
         "store/snapshots_of_models.py": "import clm.training\n",
         "core/shortcut.py": "import clm.ingest\n",
         "ingest/shortcut.py": "import deltalake\nimport clm.worker\n",
-        "overview/shortcut.py": "import mlflow\nimport dbos\n",
+        "views/shortcut.py": "import mlflow\nimport dbos\n",
         "worker.py": "def train():\n    import torch\n",
         "trigger/policy.py": "from clm.core.clock import now\n",
     }
@@ -59,10 +59,10 @@ def test_the_import_contracts_bite(tmp_path: Path) -> None:
     [
         ("clm.app", HEAVY | {"mlflow"}),
         ("clm.worker", HEAVY | {"mlflow"}),
-        ("clm.serving.gateway.__main__", HEAVY | {"mlflow", "dbos", "deltalake"}),
+        ("clm.processes.gateway", HEAVY | {"mlflow", "dbos", "deltalake"}),
         ("clm.cycle", HEAVY | {"sqlalchemy", "dbos"}),
         ("clm.cli.main", SLOW),
-        ("clm.cli.supervisor", SLOW),
+        ("clm.processes.supervisor", SLOW),
     ],
 )
 def test_a_process_of_the_control_plane_starts_without_heavy_libraries(module: str, unwanted: set[str]) -> None:

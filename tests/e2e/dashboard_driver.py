@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 from clm.app import DASHBOARD, create_app
 from clm.core.database import Database
+from clm.installation import Installation as OnHome
 from clm.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,7 @@ def serve(prepared: tuple[Path, dict[str, str]], home: Path) -> Generator[Instal
     settings = Settings(home=home)
     database = Database(settings.database)
     config = uvicorn.Config(
-        create_app(settings, database), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+        create_app(OnHome(settings, database)), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))

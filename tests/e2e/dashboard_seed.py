@@ -7,26 +7,25 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from clm.catalog.service import add_task, create_model
-from clm.core.caller import Caller
+from clm.core.caller import WORKER, Caller
 from clm.core.clock import iso, now
 from clm.core.database import Database
 from clm.core.ids import new_id
 from clm.deployment import service as deployment
 from clm.evaluation.repository import save_scores
 from clm.monitoring.tables import Answer
-from clm.orchestration import log
-from clm.orchestration.service import create_update, tries_to_json
-from clm.orchestration.tables import Stage, Update
 from clm.policies import ModelPolicy
 from clm.records import Release, RepairTry, TaskScore, TrafficWindow
 from clm.registry.service import as_release
 from clm.registry.tables import ReleaseRow
 from clm.settings import Settings
+from clm.updates import log
+from clm.updates.service import create_update, tries_to_json
+from clm.updates.tables import Stage, Update
 
 MODEL = "support-assistant"
 TASKS = ("intent", "details", "facts")
 STAGES = ("snapshot", "mixture", "train", "evaluate", "gate", "release", "rollout")
-WORKER = Caller("worker")
 BASE, ROUTER, SUITE = "b" * 64, "f" * 64, "5" * 64
 # Scores of each release on what was scored; the rejected candidate stands under 0.
 # No release is taught `general`.

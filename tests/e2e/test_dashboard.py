@@ -8,10 +8,10 @@ from dashboard_driver import Installation, Seen, assert_fine, launch, open_page,
 from dashboard_seed import MODEL
 from playwright.sync_api import Browser, expect
 
-from clm.core.caller import Caller
+from clm.core.caller import WORKER, Caller
 from clm.core.events import publish
 from clm.core.files import read_json
-from clm.orchestration.service import create_update
+from clm.updates.service import create_update
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ports")]
 
@@ -130,7 +130,7 @@ def test_new_updates_wait_behind_a_pill(browser: Browser, busy: Installation, se
     expect(rows).to_have_count(6)
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     with busy.database.transaction() as session:
-        create_update(session, Caller("worker"), model=MODEL, task="facts")
+        create_update(session, WORKER, model=MODEL, task="facts")
     page.get_by_role("button", name="1 new").click()
     expect(rows).to_have_count(7)
 

@@ -23,7 +23,6 @@ from clm.bench.public_sets import Row
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
 from clm.core.content import content_hash, prompt_hash
-from clm.core.database import Database
 from clm.deployment import repository
 from clm.deployment import service as deployment
 from clm.errors import InvalidInput
@@ -35,16 +34,16 @@ from clm.evaluation.suites import SuiteExample
 from clm.ingest import conflicts
 from clm.ingest import service as ingest
 from clm.ingest.dropping import drop
+from clm.installation import open_home
 from clm.jobs.job import Stored
-from clm.orchestration import service as updates
 from clm.orchestration.inline import run_update
-from clm.orchestration.models import create_model
-from clm.orchestration.tables import Update
 from clm.policies import GenerationPolicy, ModelPolicy
 from clm.records import IngestReport
 from clm.registry.bundle import load_bundle
 from clm.settings import Settings
-from clm.store.store import Store
+from clm.stages.first_release import create_model
+from clm.updates import service as updates
+from clm.updates.tables import Update
 
 BENCH = Caller("bench")
 REFRESHED, JOINT, TASK = "refreshed", "joint", "labels"
@@ -75,7 +74,7 @@ def run(options: ConflictOptions, progress: Progress) -> dict[str, Any]:
     steps = len(told.deliveries) + 1
     progress.show(0.0, f"delivery 1 of {steps - 1}")
     with measured_home(options.home, "conflict") as home:
-        installation = Installation(home, options)
+        installation = ConflictHome(home, options)
         installation.create(REFRESHED)
         went = [installation.deliver(told.deliveries[0])]
         first = installation.ask(REFRESHED, task.test, Story(()))
@@ -120,21 +119,19 @@ def figures(
     }
 
 
-class Installation:
+class ConflictHome:
     """A home of its own whose updates run in this process."""
 
     def __init__(self, home: Path, options: ConflictOptions) -> None:
         self._options = options
         self.settings = Settings.load(home=home, threads=options.threads, jobs="inline", dtype=options.dtype,
                                       device=options.device)  # fmt: skip
-        self.settings.paths.create()
-        self._database = Database(self.settings.database)
-        self._database.migrate()
-        self._store = Store(self.settings.paths.data)
+        self._on = open_home(self.settings)
+        self._database, self._store = self._on.database, self._on.store
         self._base = base_reference(options.base, home / "tiny")
 
     def create(self, model: str) -> None:
-        create_model(self.settings, self._database, BENCH, name=model, base=self._base, policy=_policy(self._options))
+        create_model(self._on, BENCH, name=model, base=self._base, policy=_policy(self._options))
         with self._database.transaction() as session:
             catalog.add_task(session, BENCH, model=model, name=TASK)
 
@@ -165,7 +162,7 @@ class Installation:
         """Runs one to its end. Returns it with its seconds."""
         with self._database.transaction() as session:
             update_id = updates.create_update(session, BENCH, model=model, task=TASK).id
-        run_update(self.settings, self._database, update_id)
+        run_update(self._on, update_id)
         with self._database.read() as session:
             update = updates.get_update(session, update_id)
         if update.started_at is None or update.finished_at is None:

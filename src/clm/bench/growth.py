@@ -25,16 +25,15 @@ from clm.bench.processes import PeakOf, cpu_seconds
 from clm.bench.progress import Progress
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
-from clm.core.database import Database
 from clm.core.process import tail
 from clm.errors import InvalidInput, TrainingFailed
 from clm.ingest import service as ingest
-from clm.orchestration import service as updates
-from clm.orchestration.models import create_model
-from clm.orchestration.tables import Update
+from clm.installation import open_home
 from clm.policies import ModelPolicy
 from clm.settings import Settings
-from clm.store.store import Store
+from clm.stages.first_release import create_model
+from clm.updates import service as updates
+from clm.updates.tables import Update
 
 BENCH = Caller("bench")
 MODEL = "growing"
@@ -51,7 +50,7 @@ def run(options: GrowthOptions, progress: Progress) -> dict[str, Any]:
             "Raise --updates, or lower --compared."
         )
     with measured_home(options.home, "growth") as home:
-        installation = Installation(home, options)
+        installation = GrowthHome(home, options)
         progress.begin()
         measured: list[dict[str, Any]] = []
         with installation.worker():
@@ -99,19 +98,17 @@ def _median(measured: list[dict[str, Any]], key: str, within: str | None = None)
     return statistics.median(float((each[within] if within else each).get(key, 0.0)) for each in measured)
 
 
-class Installation:
+class GrowthHome:
     """A home with one model, to which task after task is added."""
 
     def __init__(self, home: Path, options: GrowthOptions) -> None:
         self._options = options
         self.settings = Settings.load(home=home, threads=options.threads)
-        self.settings.paths.create()
-        self._database = Database(self.settings.database)
-        self._database.migrate()
-        self._store = Store(self.settings.paths.data)
+        on = open_home(self.settings)
+        self._database, self._store = on.database, on.store
         self._worker: subprocess.Popen[bytes] | None = None
         create_model(
-            self.settings, self._database, BENCH, name=MODEL, base=base_reference(options.base, home / "tiny"),
+            on, BENCH, name=MODEL, base=base_reference(options.base, home / "tiny"),
             policy=_policy(options),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a command works with: settings, database, store and who calls. Opened when it is used, not before."""
+"""What a command works with: the installation and who calls. Opened when it is used, not before."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +8,7 @@ from clm.core.caller import Caller, command_line
 
 if TYPE_CHECKING:
     from clm.core.database import Database
+    from clm.installation import Installation
     from clm.settings import Settings
     from clm.store.store import Store
 
@@ -23,18 +24,18 @@ class Context:
         return settings
 
     @cached_property
+    def installation(self) -> "Installation":
+        from clm.installation import open_home
+
+        return open_home(self.settings)
+
+    @property
     def database(self) -> "Database":
-        from clm.core.database import Database
+        return self.installation.database
 
-        database = Database(self.settings.database)
-        database.migrate()
-        return database
-
-    @cached_property
+    @property
     def store(self) -> "Store":
-        from clm.store.store import Store
-
-        return Store(self.settings.paths.data)
+        return self.installation.store
 
     @cached_property
     def caller(self) -> Caller:

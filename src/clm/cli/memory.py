@@ -26,7 +26,7 @@ def show_memory(
 ) -> None:
     """Show what the champion's memories hold: policy, budget used, rows."""
     from clm.catalog.service import get_task
-    from clm.orchestration.replaying import contents
+    from clm.stages.replaying import contents
 
     model = here.model(model)
     with here.database.read() as session:

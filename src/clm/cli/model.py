@@ -25,11 +25,11 @@ def create(
     output: Output = Format.table,
 ) -> None:
     """Create a model from a base. Its first release is the base alone, and serves at once."""
-    from clm.orchestration.models import create_model
+    from clm.stages.first_release import create_model
 
     rules = _read_policy(policy)
     typer.echo(f"Importing {base} …", err=True)
-    release = create_model(here.settings, here.database, here.caller, name=name, base=base, policy=rules)
+    release = create_model(here.installation, here.caller, name=name, base=base, policy=rules)
     show_fields(
         {"model": name, "base": base, "release": f"v{release.number}", "release_id": release.release_id}, output
     )

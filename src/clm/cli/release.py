@@ -75,7 +75,7 @@ def lineage(
     output: Output = Format.table,
 ) -> None:
     """Trace an answer or release down to its training rows, or a row up to what learnt from it."""
-    from clm.overview.lineage import render, trace
+    from clm.views.lineage import render, trace
 
     with here.database.read() as session:
         named = here.model(model) if id_.startswith("v") else model

@@ -8,12 +8,11 @@ from clm.cli.context import here
 from clm.cli.output import Format, Output, show_fields
 
 export_app = typer.Typer(help="Export descriptions for other programs.", no_args_is_help=True)
-_MODULES = {"api": "clm.app", "gateway": "clm.serving.gateway", "engine": "clm.serving.engine", "worker": "clm.worker"}
 
 
 def up() -> None:
     """Start API, worker, gateway, engine and dashboard as one process tree; Ctrl-C stops them all."""
-    from clm.cli.supervisor import Supervisor, run_until_stopped
+    from clm.processes.supervisor import Supervisor, run_until_stopped
 
     here.database.close()  # opened and migrated before the services start
     supervisor = Supervisor(here.settings, say=typer.echo)
@@ -42,7 +41,10 @@ def run_alone(name: str) -> Callable[[], None]:
     def run() -> None:
         import runpy
 
-        runpy.run_module(_MODULES[name], run_name="__main__", alter_sys=True)
+        from clm.processes.services import SERVICES
+
+        module = next(service.module for service in SERVICES if service.name == name)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
     return run
 
@@ -54,7 +56,7 @@ def demo(
     """Play the whole story on a real language model, live in the dashboard."""
     from clm.demo.story import play
 
-    raise typer.Exit(play(here.settings, serve=serve, report=report))
+    raise typer.Exit(play(here.installation, here.caller, serve=serve, report=report))
 
 
 @export_app.command()
@@ -64,4 +66,4 @@ def openapi() -> None:
 
     from clm.app import create_app
 
-    typer.echo(json.dumps(create_app(here.settings, here.database).openapi(), indent=2, sort_keys=True))
+    typer.echo(json.dumps(create_app(here.installation).openapi(), indent=2, sort_keys=True))

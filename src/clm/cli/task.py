@@ -8,7 +8,7 @@ from clm.cli.data import Model, ingest_file, report
 from clm.cli.output import Format, Output, show, show_rows
 
 if TYPE_CHECKING:
-    from clm.orchestration.impact import Impact
+    from clm.stages.impact import Impact
 
 app = typer.Typer(help="Tasks: what a model must be able to do and never lose.", no_args_is_help=True)
 Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapter under the strategy `joint`.")]
@@ -142,8 +142,8 @@ def remove(
     from clm.cli.update import carry_on
     from clm.deployment import repository as deployments
     from clm.errors import unknown_name
-    from clm.orchestration import service
     from clm.registry import service as registry
+    from clm.updates import service
 
     if rollout not in (None, "canary", "blue-green"):
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
@@ -170,9 +170,9 @@ def remove(
 
 
 def _measure(model: str, task: str, *, removal: bool, file: Path | None) -> "Impact":
-    from clm.orchestration.impact import measure
+    from clm.stages.impact import measure
 
-    return measure(here.settings, here.database, model, task, removal=removal, file=file,
+    return measure(here.installation, model, task, removal=removal, file=file,
                    tell=lambda sentence: typer.echo(f"{sentence} …", err=True))  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from clm.cli.data import Model
 from clm.cli.output import Format, Output, show_fields, show_rows
 
 if TYPE_CHECKING:
-    from clm.orchestration.schemas import UpdateOut
-    from clm.orchestration.tables import Update
+    from clm.updates.schemas import UpdateOut
+    from clm.updates.tables import Update
 
 app = typer.Typer(help="Updates: runs of the cycle.", no_args_is_help=True)
 EXIT_CODES = {"succeeded": 0, "rejected": 2, "inconclusive": 2, "rolled-back": 2}
@@ -27,7 +27,7 @@ def start(
 ) -> None:
     """Update the model with a task's new data, or make one expert of a task's parts."""
     from clm.errors import unknown_name
-    from clm.orchestration import service
+    from clm.updates import service
 
     if rollout not in (None, "canary", "blue-green"):
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
@@ -61,16 +61,16 @@ def carry_on(update: "Update", *, wait: bool, output: Format) -> None:
 
 def _own_worker() -> Any:
     """No process tree runs on this home: a worker of our own does this update, and ends with it."""
-    from clm.cli.services import SERVICES
-    from clm.cli.supervisor import Supervisor
+    from clm.processes.services import SERVICES
+    from clm.processes.supervisor import Supervisor
 
     return Supervisor(here.settings, tuple(s for s in SERVICES if s.name == "worker"), say=lambda _: None)
 
 
 def follow(update_id: str, *, quiet: bool = False) -> "UpdateOut":
     """Prints an update's log and progress until it ends."""
-    from clm.orchestration import log, service
-    from clm.orchestration.views import update_out
+    from clm.updates import log, service
+    from clm.updates.views import update_out
 
     folder = here.settings.paths.updates / update_id
     shown = 0
@@ -109,8 +109,8 @@ def list_(
     output: Output = Format.table,
 ) -> None:
     """List updates, newest first."""
-    from clm.orchestration import service
-    from clm.orchestration.views import update_out
+    from clm.updates import service
+    from clm.updates.views import update_out
 
     with here.database.read() as session:
         updates = service.list_updates(session, model=model, state=state, limit=limit)
@@ -123,8 +123,9 @@ def list_(
 @app.command()
 def show(update_id: str, output: Output = Format.table) -> None:
     """Show one update: stages, verdict, what was tried to repair it, outcome."""
-    from clm.orchestration import repair_plan, service
-    from clm.orchestration.views import update_out
+    from clm.stages import repair_plan
+    from clm.updates import service
+    from clm.updates.views import update_out
 
     with here.database.read() as session:
         row = service.get_update(session, update_id)
@@ -155,7 +156,7 @@ def logs(
     update_id: str, follow_: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends.")] = False
 ) -> None:
     """Print an update's log."""
-    from clm.orchestration import log, service
+    from clm.updates import log, service
 
     if follow_:
         follow(update_id)
@@ -169,7 +170,7 @@ def logs(
 @app.command()
 def cancel(update_id: str) -> None:
     """Cancel an update that has not reached its rollout."""
-    from clm.orchestration import service
+    from clm.updates import service
 
     with here.database.transaction() as session:
         state = service.request_cancel(session, here.caller, update_id).state

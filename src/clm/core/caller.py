@@ -11,6 +11,9 @@ class Caller:
     reason: str | None = None
 
 
+WORKER = Caller("worker")
+
+
 def command_line() -> Caller:
     try:
         return Caller(f"cli:{getpass.getuser()}")

@@ -181,7 +181,7 @@ def trace(scene: Scene) -> Act:
         return answer.json() if answer.is_success else None
 
     found = scene.wait_for("the lineage of an answer", look, seconds=10)
-    from clm.overview.lineage import render
+    from clm.views.lineage import render
 
     for line in render(found).splitlines():
         scene.say(line)
@@ -194,9 +194,7 @@ def first_rows(scene: Scene, task: str) -> Path:
 
 
 def _by_file(scene: Scene, task: str, rows: Path) -> str:
-    from clm.cli.data import ingest_file
-
-    ingest_file(rows, scene.model, task, suite=False, key=None)
+    scene.take_file(task, rows)
     return "file (clm ingest)"
 
 

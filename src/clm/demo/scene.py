@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import typer
 
+from clm.core.caller import Caller
 from clm.demo.clients import MAX_TOKENS, Traffic
 from clm.errors import ClmError, Unavailable
-from clm.settings import Settings
+from clm.ingest import service as ingest
+from clm.installation import Installation
 
 ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
 
@@ -19,17 +21,26 @@ ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "canc
 class Scene:
     """`model` is the demo's model, `rows` what a client may ask, `work` a folder for the demo's files."""
 
-    def __init__(self, settings: Settings, model: str, work: Path, prompts: list[dict[str, str]]) -> None:
-        self.settings = settings
+    def __init__(self, on: Installation, caller: Caller, model: str, work: Path, prompts: list[dict[str, str]]) -> None:
+        self._on = on
+        self._caller = caller
+        self.settings = on.settings
         self.model = model
         self.work = work
         self.prompts = prompts
-        self.api = httpx.Client(base_url=settings.api_url, timeout=60)
+        self.api = httpx.Client(base_url=on.settings.api_url, timeout=60)
         self.began = time.monotonic()
 
     def say(self, text: str, color: str | None = None) -> None:
         passed = int(time.monotonic() - self.began)
         typer.secho(f"{passed // 60:>2}:{passed % 60:02}  {text}", fg=color)
+
+    def take_file(self, task: str, file: Path, *, suite: bool = False, key: str | None = None) -> None:
+        """As `clm ingest` does."""
+        ingest.ingest(
+            self._on.database, self._on.store, self._on.settings, self._caller, file, file_name=file.name,
+            model=self.model, task=task, source="command line", suite=suite, key=key, idempotency_key=None,
+        )  # fmt: skip
 
     def title(self, text: str) -> None:
         typer.secho(

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,13 @@ import httpx
 import typer
 
 from clm.catalog import service as catalog
-from clm.cli.context import here
-from clm.cli.data import ingest_file
-from clm.cli.supervisor import Supervisor
+from clm.core.caller import Caller
 from clm.core.files import write_json
 from clm.demo import acts
 from clm.demo.data import write as write_data
 from clm.demo.scene import Scene
 from clm.errors import ClmError
-from clm.orchestration.models import create_model
+from clm.installation import Installation
 from clm.policies import (
     GatePolicy,
     GenerationPolicy,
@@ -34,7 +33,8 @@ from clm.policies import (
     TransferPolicy,
     TriggerPolicy,
 )
-from clm.settings import Settings
+from clm.processes.supervisor import Supervisor
+from clm.stages.first_release import create_model
 
 MODEL = "support-assistant"
 POLICY = ModelPolicy(
@@ -57,17 +57,18 @@ ACTS: tuple[tuple[str, str, Callable[[Scene], acts.Act]], ...] = (
 )
 
 
-def play(settings: Settings, *, serve: bool, report: Path | None) -> int:
+def play(on: Installation, caller: Caller, *, serve: bool, report: Path | None) -> int:
     """Returns the exit code: 0 if every act went as told."""
     began = time.monotonic()
     free = {} if serve else {"api_port": 0, "gateway_port": 0, "engine_port": 0}
+    settings = on.settings
     wanted = settings.model_copy(update={"allow_faults": True, **free})
     (settings.home / "demo").mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=settings.home / "demo", prefix="story-"))
     with Supervisor(wanted, say=lambda text: typer.echo(f"      {text}")) as running:
         for number in (signal.SIGINT, signal.SIGTERM):  # both end it with everything stopped
             signal.signal(number, signal.default_int_handler)
-        scene = _set_stage(running.settings, work)
+        scene = _set_stage(replace(on, settings=running.settings), caller, work)
         typer.secho(f"      The dashboard shows it live: {running.settings.api_url}", bold=True)
         seen = _play_acts(scene)
         summary = _summarise(scene, seen, time.monotonic() - began)
@@ -88,22 +89,21 @@ def _keep_open(running: Supervisor, model: str) -> None:
         running.wait()
 
 
-def _set_stage(settings: Settings, work: Path) -> Scene:
+def _set_stage(on: Installation, caller: Caller, work: Path) -> Scene:
     """Demo data, the model, its tasks and their suites."""
     write_data(work)
-    with here.database.read() as session:
+    with on.database.read() as session:
         names = {model.name for model in catalog.list_models(session)}
     model = next(name for n in range(1, 1000) if (name := MODEL if n == 1 else f"{MODEL}-{n}") not in names)
     typer.echo(f"      Model {model}: importing the base SmolLM2-135M-Instruct …")
-    create_model(settings, here.database, here.caller, name=model, base="smollm2-135m-instruct", policy=POLICY,
-                 demo=True)  # fmt: skip
-    for task in acts.TASKS:
-        with here.database.transaction() as session:
-            catalog.add_task(session, here.caller, model=model, name=task, holdout=0.0, description="Demo data")
-        ingest_file(work / f"{task}-heldout.jsonl", model, task, suite=True, key=None,
-                    about="fact" if task == "facts" else None)  # fmt: skip
+    create_model(on, caller, name=model, base="smollm2-135m-instruct", policy=POLICY, demo=True)
     prompts = [json.loads(line) for line in (work / "traffic.jsonl").read_text(encoding="utf-8").splitlines()]
-    return Scene(settings, model, work, prompts)
+    scene = Scene(on, caller, model, work, prompts)
+    for task in acts.TASKS:
+        with on.database.transaction() as session:
+            catalog.add_task(session, caller, model=model, name=task, holdout=0.0, description="Demo data")
+        scene.take_file(task, work / f"{task}-heldout.jsonl", suite=True, key="fact" if task == "facts" else None)
+    return scene
 
 
 def _play_acts(scene: Scene) -> dict[str, acts.Act]:

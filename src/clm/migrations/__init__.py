@@ -21,7 +21,7 @@ _TABLES = (
     "clm.evaluation.tables",
     "clm.ingest.tables",
     "clm.monitoring.tables",
-    "clm.orchestration.tables",
+    "clm.updates.tables",
     "clm.registry.tables",
 )
 

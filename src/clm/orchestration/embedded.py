@@ -5,19 +5,19 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from clm.core.database import Database, sqlite_url
+from clm.core.database import sqlite_url
+from clm.installation import Installation
 from clm.orchestration.serialization import JsonSerializer
-from clm.orchestration.stages import Work
 from clm.orchestration.steps import run_to_its_end
-from clm.settings import Settings
+from clm.stages.work import Work
 
 
 class Runner:
     """Starts updates and takes up the ones that a crash interrupted. One per installation, in the worker."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self._database = database
-        self._work = Work(settings, database)
+    def __init__(self, on: Installation) -> None:
+        self._work = Work(on)
+        settings = on.settings
         url = sqlite_url(settings.paths.dbos) if settings.database_url is None else settings.database_url
         config: DBOSConfig = {
             "name": "clm",
@@ -48,7 +48,7 @@ class Runner:
         DBOS.destroy(workflow_completion_timeout_sec=0)
 
     def _run(self, update_id: str) -> str:
-        return run_to_its_end(self._work, self._database, update_id, _durably)
+        return run_to_its_end(self._work, update_id, _durably)
 
 
 def _durably(name: str, function: Callable[..., Any], *arguments: Any) -> Any:

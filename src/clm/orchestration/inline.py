@@ -1,9 +1,9 @@
 """Runs an update in this process and thread, without a worker and without DBOS: for tests and notebooks.
 
-    settings = Settings.load(home=..., jobs="inline")
-    with database.transaction() as session:
+    on = open_home(Settings.load(home=..., jobs="inline"))
+    with on.database.transaction() as session:
         update_id = updates.create_update(session, Caller("me"), model="m", task="t").id
-    run_update(settings, database, update_id)  # "succeeded", "rejected", …
+    run_update(on, update_id)  # "succeeded", "rejected", …
 
 The stages, their results and the release are those of the worker. What is missing is durability: an update that is cut
 off is taken up by no one, and the home must have no worker running.
@@ -12,21 +12,20 @@ off is taken up by no one, and the home must have no worker running.
 from collections.abc import Callable
 from typing import Any
 
-from clm.core.database import Database
-from clm.orchestration.delivery import Delivery
+from clm.duties.delivery import Delivery
+from clm.installation import Installation
 from clm.orchestration.serialization import JsonSerializer
-from clm.orchestration.stages import Work
 from clm.orchestration.steps import run_to_its_end
-from clm.settings import Settings
+from clm.stages.work import Work
 
 _serializer = JsonSerializer()
 
 
-def run_update(settings: Settings, database: Database, update_id: str) -> str:
+def run_update(on: Installation, update_id: str) -> str:
     """Runs a queued update to its end and returns how it ended."""
-    delivery = Delivery(settings, database)
+    delivery = Delivery(on)
     try:
-        return run_to_its_end(Work(settings, database, delivery.tick), database, update_id, _at_once)
+        return run_to_its_end(Work(on, delivery.tick), update_id, _at_once)
     finally:
         delivery.close()
 

@@ -1,4 +1,4 @@
-"""An update from its first stage to its end, over `clm.orchestration.stages`; `step` says how each stage is run.
+"""An update from its first stage to its end, over `clm.stages.work`; `step` says how each stage is run.
 
 The worker runs each as a durable step of DBOS (`clm.orchestration.embedded`); tests and notebooks run them one after
 the other in their own process (`clm.orchestration.inline`).
@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from clm.core import failpoints
-from clm.core.caller import Caller
-from clm.core.database import Database
+from clm.core.caller import WORKER
 from clm.cycle import update_cycle
 from clm.errors import Cancelled, ClmError
-from clm.orchestration import log, service
-from clm.orchestration.stages import Work
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
+from clm.stages.work import Work
+from clm.updates import log, service
 
-WORKER = Caller("worker")
 _log = logging.getLogger(__name__)
 
 
@@ -76,11 +74,11 @@ class SteppedStages:
         return result
 
 
-def run_to_its_end(work: Work, database: Database, update_id: str, step: RunStep) -> str:
+def run_to_its_end(work: Work, update_id: str, step: RunStep) -> str:
     """Runs the cycle and returns how it ended; what can't be done ends the update too, with a sentence."""
 
     def ended(state: str, outcome: str) -> str:
-        with database.transaction() as session:
+        with work.installation.database.transaction() as session:
             update = service.get_update(session, update_id)
             for stage in service.stages_of(session, update_id):
                 if stage.state == "running":

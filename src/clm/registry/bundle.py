@@ -21,11 +21,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clm.core.files import adopt_folder, read_json, sync_file, sync_folder, write_bytes
-from clm.core.hashing import canonical_json, sha256_file, sha256_folder, sha256_text, short
+from clm.core.files import adopt_folder, read_json, write_bytes
+from clm.core.hashing import canonical_json, sha256_file, sha256_text, short
 from clm.errors import InvalidInput, TamperedArtifact
 from clm.records import Composition, Json, task_of
 from clm.registry import signing
+from clm.registry.filling import Filling
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -94,8 +95,11 @@ def composition_of(manifest: Json) -> Composition:
     return Composition(manifest["base"]["hash"], experts, router["hash"] if router else None)
 
 
-def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
-    """Copies, describes, signs; then moves the folder to its address at once. A second call finds it there.
+def write_bundle(spec: BundleSpec, releases: Path, keys: Path, before: Path | None = None) -> Bundle:
+    """Fills, describes, signs; then moves the folder to its address at once. A second call finds it there.
+
+    `before`: the release that parts are taken over from. It must have been verified just now: its digests are taken for
+    those of its files, which are linked.
 
     Raises InvalidInput where the parts don't fit together, TamperedArtifact where the bundle that is there is broken.
     """
@@ -104,7 +108,9 @@ def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
     _remove_abandoned(releases)
     with tempfile.TemporaryDirectory(dir=releases, prefix=_UNFINISHED) as temporary:
         content = Path(temporary) / "content"
-        manifest = _copy_parts(spec, content)
+        content.mkdir()
+        filling = Filling(content, before, _read_manifest(before)["files"] if before else None)
+        manifest = _fill(spec, filling)
         text = canonical_json(manifest)
         if str(releases.parent) in text:
             raise InvalidInput(
@@ -116,9 +122,7 @@ def write_bundle(spec: BundleSpec, releases: Path, keys: Path) -> Bundle:
             return Bundle(release_id, final, verify_bundle(final, keys))
         write_bytes(content / MANIFEST, text.encode())
         signing.sign(content, keys)
-        for path in content.rglob("*"):
-            sync_folder(path) if path.is_dir() else sync_file(path)
-        sync_folder(content)
+        filling.sync()
         adopt_folder(content, final)
     return Bundle(release_id, final, manifest)
 
@@ -231,54 +235,36 @@ def _refuse_volatile(value: object, where: str) -> None:
         raise InvalidInput(f"{where} is {value}; a release is made of finite numbers only.")
 
 
-def _copy_parts(spec: BundleSpec, content: Path) -> Json:
-    """Copies all parts into `content` and describes what was copied (not what lay there before)."""
-    for task, folder in spec.experts.items():
-        _copy_folder(folder, content / "experts" / task)
-        _copy_file(spec.features[task], content / "features" / f"{task}.safetensors")
-        write_bytes(_lineage_file(content, task), canonical_json(spec.expert_lineage[task]).encode())
+def _fill(spec: BundleSpec, filling: Filling) -> Json:
+    """Adds all parts and describes what was added."""
+    experts: Json = {}
+    features: Json = {}
+    for task in sorted(spec.experts):
+        own, path = f"experts/{task}", f"features/{task}.safetensors"
+        experts[task] = {"hash": filling.add_folder(spec.experts[task], own), "path": own}
+        features[task] = {"hash": filling.add_file(spec.features[task], path), "path": path}
+        filling.add_text(canonical_json(spec.expert_lineage[task]), f"lineage/{task}.json")
     for name, state in spec.states.items():
-        _copy_file(state, content / "states" / f"{name}.safetensors")
-    if spec.router is not None:
-        _copy_folder(spec.router, content / "router")
-    for name in _TOKENIZER_FILES:
-        if (spec.base_path / name).is_file():
-            _copy_file(spec.base_path / name, content / "tokenizer" / name)
-    if not (content / "tokenizer").is_dir():
+        filling.add_file(state, f"states/{name}.safetensors")
+    router = filling.add_folder(spec.router, "router") if spec.router is not None else None
+    tokenizer = [name for name in _TOKENIZER_FILES if (spec.base_path / name).is_file()]
+    for name in tokenizer:
+        filling.add_file(spec.base_path / name, f"tokenizer/{name}")
+    if not tokenizer:
         raise InvalidInput(f"The base {spec.base_reference!r} has no tokenizer files in {spec.base_path}.")
-    tasks = sorted(spec.experts)
     reference = Path(spec.base_reference)
     return {
         "format": FORMAT,
         "model": spec.model,
         "base": {"reference": reference.name if reference.is_absolute() else str(reference), "hash": spec.base_hash},
-        "experts": {t: {"hash": sha256_folder(content / f"experts/{t}"), "path": f"experts/{t}"} for t in tasks},
-        "features": {
-            t: {"hash": sha256_file(content / f"features/{t}.safetensors"), "path": f"features/{t}.safetensors"}
-            for t in tasks
-        },
-        "router": {"hash": sha256_folder(content / "router"), "path": "router"} if spec.router else None,
+        "experts": experts,
+        "features": features,
+        "router": {"hash": router, "path": "router"} if router else None,
         **({"states": sorted(spec.states)} if spec.states else {}),
         "generation": spec.generation,
         "lineage": spec.lineage,
-        "files": {str(p.relative_to(content)): sha256_file(p) for p in sorted(content.rglob("*")) if p.is_file()},
+        "files": dict(sorted(filling.digests.items())),
     }
-
-
-def _copy_folder(source: Path, target: Path) -> None:
-    """Copies the files of a folder. A copy, not a hard link: damage to an artifact must not reach every release."""
-    if not source.is_dir():
-        raise InvalidInput(f"{source} is not a folder; the artifact is missing.")
-    for file in sorted(source.rglob("*")):
-        if not file.is_dir():
-            _copy_file(file, target / file.relative_to(source))
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    if source.is_symlink() or not source.is_file():
-        raise InvalidInput(f"{source} is missing or not a plain file.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
 
 
 def _remove_abandoned(releases: Path) -> None:

@@ -9,7 +9,7 @@ from clm.evaluation.general import general_suite
 from clm.evaluation.tables import Score
 from clm.jobs.evaluation import Answered, EvaluationResult
 from clm.jobs.files import read
-from clm.overview.service import ledger_of
+from clm.views.service import ledger_of
 from cycle_home import MODEL, TEST, Home, colour_rows
 
 

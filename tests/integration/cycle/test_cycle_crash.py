@@ -9,8 +9,8 @@ from clm.audit import service as audit
 from clm.catalog import service as catalog
 from clm.cycle import STAGES
 from clm.deployment import repository as deployments
-from clm.orchestration import service as updates
 from clm.registry import service as registry
+from clm.updates import service as updates
 from cycle_home import MODEL, Home
 
 pytestmark = pytest.mark.process

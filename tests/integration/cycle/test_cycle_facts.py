@@ -6,8 +6,8 @@ from collections.abc import Callable
 import polars as pl
 
 from clm.catalog import service as catalog
-from clm.orchestration import service as updates
-from clm.orchestration.tables import Update
+from clm.updates import service as updates
+from clm.updates.tables import Update
 from cycle_home import MODEL, TEST, Home, colour_rows
 
 

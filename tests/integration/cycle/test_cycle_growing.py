@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 
 from clm.core.files import read_json
+from clm.duties.triggers import Triggers
 from clm.ingest import dropping
-from clm.orchestration import service as updates
-from clm.orchestration import triggers
-from clm.orchestration.tables import Update
-from clm.orchestration.views import update_out
 from clm.policies import ModelPolicy
 from clm.records import Release
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
 from clm.training import part_trials
+from clm.updates import service as updates
+from clm.updates.tables import Update
+from clm.updates.views import update_out
 from cycle_home import MODEL, POLICY, TEST, TOWNS, Home, colour_rows
 
 
@@ -102,16 +102,16 @@ def test_too_many_parts_are_made_one_unasked_and_once(make_home: Callable[..., H
 
     home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "parts": {"most_parts": 1}}))
     serve_experts(home, {"colour": colour_rows(0, 40), "colour.2": shouted(0, 40)})
-    (update_id,) = triggers.fire(home.database, home.store)
+    (update_id,) = Triggers(home.installation).tick()
     update = home.update(update_id)
     assert (update.kind, update.task, update.trigger) == ("consolidate", "colour", "parts")
     assert update.trigger_reason == "2 parts, and the policy allows 1"
-    assert triggers.fire(home.database, home.store) == []
+    assert Triggers(home.installation).tick() == []
     with home.database.transaction() as session:
         row = updates.get_update(session, update_id)
         row.champion = registry.get(session, "v2", MODEL).release_id
         updates.finish(session, TEST, row, "rejected", "worse")
-    assert triggers.fire(home.database, home.store) == []
+    assert Triggers(home.installation).tick() == []
 
 
 def test_rows_that_nothing_could_be_learnt_from_start_no_update(make_home: Callable[..., Home]) -> None:
@@ -121,25 +121,25 @@ def test_rows_that_nothing_could_be_learnt_from_start_no_update(make_home: Calla
     for undo, started in ((False, 0), (True, 1)):
         with home.database.transaction() as session:
             dropping.drop(session, home.store, TEST, model=MODEL, record_ids=ids, suite=False, reason="x", undo=undo)
-        assert len(triggers.fire(home.database, home.store)) == started
+        assert len(Triggers(home.installation).tick()) == started
 
 
 def test_rows_that_an_update_has_learned_are_not_counted_again(make_home: Callable[..., Home]) -> None:
     """Also those that came after it was asked for and before it pinned its data."""
     home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 40}}))
-    (update_id,) = (each for each in triggers.fire(home.database, home.store) if home.update(each).task == "colour")
+    (update_id,) = (each for each in Triggers(home.installation).tick() if home.update(each).task == "colour")
     home.take("colour", colour_rows(100, 60))
     update = home.finish(update_id)
     assert update.state == "succeeded", update.outcome
-    assert "colour" not in {home.update(each).task for each in triggers.fire(home.database, home.store)}
+    assert "colour" not in {home.update(each).task for each in Triggers(home.installation).tick()}
     home.take("colour", colour_rows(200, 60))
-    assert "colour" in {home.update(each).task for each in triggers.fire(home.database, home.store)}
+    assert "colour" in {home.update(each).task for each in Triggers(home.installation).tick()}
 
 
 def test_an_update_that_pinned_nothing_is_not_begun_again_for_the_same_rows(make_home: Callable[..., Home]) -> None:
     home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 40}}))
-    started = triggers.fire(home.database, home.store)
+    started = Triggers(home.installation).tick()
     with home.database.transaction() as session:
         for update_id in started:
             updates.finish(session, TEST, updates.get_update(session, update_id), "failed", "no champion")
-    assert started and triggers.fire(home.database, home.store) == []
+    assert started and Triggers(home.installation).tick() == []

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from clm.catalog.tables import Task
-from clm.orchestration import service as updates
+from clm.updates import service as updates
 from cycle_home import Home
 
 

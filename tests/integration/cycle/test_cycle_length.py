@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from clm.ingest import holding
-from clm.orchestration import service as updates
 from clm.policies import ModelPolicy
 from clm.registry.bundle import read_lineage
+from clm.updates import service as updates
 from cycle_home import MODEL, POLICY, Home, colour_rows
 
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from clm.llm.base import load_base
 from clm.llm.router import load_router
-from clm.orchestration import service as updates
-from clm.orchestration.impact import measure
-from clm.overview.lineage import trace
 from clm.registry import bundle as bundles
 from clm.serving.engine.release import read_release
+from clm.stages.impact import measure
 from clm.training.examples import Example
 from clm.training.routing import task_features
+from clm.updates import service as updates
+from clm.views.lineage import trace
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
 
@@ -36,7 +36,7 @@ def test_all_parts_of_a_task_are_its_own(make_home: Callable[..., Home]) -> None
 
     home.take("colour", [{"prompt": f"PLEASE MIX ME SOME {n}!", "completion": "white"} for n in range(100, 108)],
               suite=True)  # fmt: skip
-    without_town = measure(home.settings, home.database, MODEL, "town", removal=True)
+    without_town = measure(home.installation, MODEL, "town", removal=True)
     colour = without_town.tasks[0]
     assert (colour.task, colour.n, colour.strays_before, colour.strays_after) == ("colour", 32, 0, 0)
 

@@ -11,9 +11,9 @@ from clm.deployment import repository as deployments
 from clm.errors import Conflict, NotFound
 from clm.jobs.evaluation import EvaluationResult
 from clm.jobs.files import read
-from clm.orchestration import service as updates
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
+from clm.updates import service as updates
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
 

@@ -10,12 +10,12 @@ from clm.audit import service as audit
 from clm.audit.tables import AuditEntry
 from clm.catalog import service as catalog
 from clm.deployment import repository as deployments
-from clm.orchestration import log
-from clm.orchestration import service as updates
-from clm.orchestration.tables import Update
-from clm.orchestration.views import update_out
 from clm.policies import ModelPolicy
 from clm.registry import bundle as bundles
+from clm.updates import log
+from clm.updates import service as updates
+from clm.updates.tables import Update
+from clm.updates.views import update_out
 from cycle_home import MODEL, TEST, Home
 
 TASK = "letters"

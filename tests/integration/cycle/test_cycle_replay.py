@@ -12,10 +12,10 @@ from clm.cli import data
 from clm.cli import memory as commands
 from clm.cli.context import Context
 from clm.ingest import holding, repository
-from clm.orchestration import service as updates
-from clm.orchestration.stages import Work
 from clm.policies import ModelPolicy
 from clm.registry import bundle as bundles
+from clm.stages.work import Work
+from clm.updates import service as updates
 from cycle_home import MODEL, TEST, Home
 
 TASK, WORDS = "letters", ("red", "sky")
@@ -84,7 +84,7 @@ def test_updates_replay_from_the_memory_and_hold_what_was_rejected(
     assert batch in clm("held", "list")
 
     home.take(TASK, letters(400, 24))
-    work, third = Work(home.settings, home.database), home.ask_for_update(TASK)
+    work, third = Work(home.installation), home.ask_for_update(TASK)
     snapshot = work.snapshot(third)[0]
     mixture, detail, said = work.mixture(third, snapshot)
     assert (mixture.new_rows, detail["held"]) == (24, 60) and "60 held after a rejection" in said

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clm.orchestration.stages import Work
 from clm.registry import service as registry
+from clm.stages.work import Work
 from cycle_home import MODEL, Home
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from clm.orchestration import service as updates
-from clm.orchestration.views import update_out
 from clm.registry import service as registry
+from clm.updates import service as updates
+from clm.updates.views import update_out
 from cycle_home import MODEL, Home, colour_rows
 from experts_home import serve_experts
 

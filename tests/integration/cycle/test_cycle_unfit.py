@@ -9,9 +9,9 @@ from clm.cli import update as update_command
 from clm.cli.context import Context
 from clm.core.content import content_hash
 from clm.ingest.dropping import drop
-from clm.orchestration import service as updates
-from clm.orchestration.stages import Work
-from clm.orchestration.tables import Update
+from clm.stages.work import Work
+from clm.updates import service as updates
+from clm.updates.tables import Update
 from cycle_home import MODEL, TEST, Home, colour_rows
 
 LONG = "red and " * 40  # 321 tokens with its end
@@ -26,7 +26,7 @@ def lower(home: Home, update_id: str, longest: int) -> None:
 def test_a_long_row_is_left_out_by_itself(make_home: Callable[..., Home]) -> None:
     home = make_home()
     home.take("colour", [{"prompt": "paint all", "completion": LONG}])
-    work, update = Work(home.settings, home.database), home.ask_for_update("colour")
+    work, update = Work(home.installation), home.ask_for_update("colour")
     snapshot, _, _ = work.snapshot(update)
     mixture, detail, _ = work.mixture(update, snapshot)
     assert (mixture.new_rows, detail["unfit"]) == (49, 0)

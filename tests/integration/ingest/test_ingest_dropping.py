@@ -14,6 +14,7 @@ from clm.cli import dropping as command
 from clm.cli.context import Context
 from clm.errors import InvalidInput, NotFound
 from clm.ingest.dropping import drop, dropped_ids, dropped_rows
+from clm.installation import Installation
 from clm.records import Json
 
 ROWS = b"".join(json.dumps({"prompt": f"q {n}", "completion": f"a {n}"}).encode() + b"\n" for n in range(4))
@@ -82,7 +83,7 @@ def test_an_unknown_record_changes_nothing(filled: tuple[Room, list[str], str]) 
 
 def test_over_http(filled: tuple[Room, list[str], str]) -> None:
     room, ids, example = filled
-    client = TestClient(create_app(room.settings, room.database))
+    client = TestClient(create_app(Installation(room.settings, room.database)))
     path, body = "/api/v1/models/m/drops", {"record_ids": ids[:1], "reason": "spam"}
     tried = client.post(path, json=body | {"dry_run": True}).json()
     assert tried["dry_run"] and tried["records"][0]["record_id"] == ids[0]
@@ -138,7 +139,7 @@ def test_a_whole_delivery_goes_with_what_was_held_out_of_it(room: Room, monkeypa
     assert "There is no batch 'bat_x'" in run("drop", "--batch", "bat_x")
     assert "or the delivery" in run("drop") and "or the delivery" in run("drop", "rec_1", "--batch", good.batch_id)
 
-    client, path = TestClient(create_app(room.settings, room.database)), "/api/v1/models/m/drops"
+    client, path = TestClient(create_app(Installation(room.settings, room.database))), "/api/v1/models/m/drops"
     undone = client.post(path, json={"batch_id": bad.batch_id, "reason": "a mistake", "undo": True}).json()
     assert len(undone["records"]) == 4 and undone["left"] == {"intent": 8}
     assert client.post(path, json={"reason": "nothing"}).status_code == 422

@@ -11,6 +11,7 @@ from ingest_room import Room
 from clm.app import create_app
 from clm.core import http
 from clm.ingest.endpoints import router
+from clm.installation import Installation
 
 ROWS = b'{"text": "a"}\n{"text": "b"}\nbad\n'
 TARGET = {"model": "m", "task": "intent"}
@@ -140,6 +141,6 @@ def test_folders_are_added_and_listed(client: TestClient, tmp_path: Path) -> Non
 
 
 def test_the_api_takes_rows(room: Room) -> None:
-    client = TestClient(create_app(room.settings, room.database))
+    client = TestClient(create_app(Installation(room.settings, room.database)))
     assert post(client).json()["accepted"] == 2
     assert room.store.counts("m") == {"intent": 2}

@@ -10,6 +10,6 @@ from serving_home import ServingHome, make_home, running
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServingHome]:
     home = make_home(tmp_path_factory.mktemp("serving"), count=4)
-    with running(home, "clm.serving.engine", "clm.serving.gateway"):
+    with running(home, "clm.serving.engine", "clm.processes.gateway"):
         yield home
     home.database.close()

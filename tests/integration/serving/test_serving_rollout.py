@@ -18,8 +18,8 @@ from clm.core.clock import now
 from clm.monitoring.repository import window
 from clm.monitoring.tables import Answer
 from clm.policies import RolloutPolicy
+from clm.processes.gateway import MonitoringArchive
 from clm.records import TrafficWindow
-from clm.serving.gateway.__main__ import MonitoringArchive
 from clm.serving.gateway.app import create_app
 from serving_home import HTTP, MODEL, PROMPTS, ServingHome, running, wait_until
 
@@ -208,7 +208,7 @@ def test_a_locked_database_holds_no_answer_up(home: ServingHome) -> None:
 def test_stopping_finishes_what_is_being_answered(home: ServingHome) -> None:
     other = home.on_other_ports()
     answers: list[httpx.Response] = []
-    with running(other, "clm.serving.engine", "clm.serving.gateway"):
+    with running(other, "clm.serving.engine", "clm.processes.gateway"):
         long = threading.Thread(target=lambda: answers.append(ask(other, "a long answer", max_tokens=400)))
         long.start()
         time.sleep(0.3)

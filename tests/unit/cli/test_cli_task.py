@@ -11,10 +11,10 @@ from clm.catalog import service as catalog
 from clm.cli import task
 from clm.cli.context import Context
 from clm.errors import Conflict, InvalidInput, NotFound
-from clm.orchestration import impact
-from clm.orchestration import service as updates
-from clm.orchestration.impact import Impact, TaskImpact
 from clm.records import BASE
+from clm.stages import impact
+from clm.stages.impact import Impact, TaskImpact
+from clm.updates import service as updates
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
 

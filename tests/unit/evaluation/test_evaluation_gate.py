@@ -119,8 +119,11 @@ def test_invariants(pairs: list[tuple[float, float]], margin: float, confidence:
     assert judge_one(candidate[::-1], champion[::-1], margin, confidence).difference == pytest.approx(
         verdict.difference
     )
-    if verdict.verdict == "pass":  # more tolerance never turns a pass around
-        assert judge_one(candidate, champion, margin + 0.1, confidence).verdict == "pass"
+    if verdict.verdict == "pass":
+        # More tolerance doesn't turn a pass around. With fewer than ten examples it can: what counts as just as extreme
+        # changes with the margin, and Barnard's p-value jumps there.
+        if len(pairs) >= 10:
+            assert judge_one(candidate, champion, margin + 0.1, confidence).verdict == "pass"
         better = [max(a, b) for a, b in pairs]
         if set(candidate) <= {0.0, 1.0} and set(champion) <= {0.0, 1.0}:
             assert judge_one(better, champion, margin, confidence).verdict == "pass"

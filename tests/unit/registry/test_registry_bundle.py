@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,34 @@ def test_a_base_folder_of_this_machine_leaves_only_its_name(make_spec: MakeSpec,
 def test_damage_to_an_artifact_does_not_reach_the_release(bundle: Bundle, make_spec: MakeSpec, paths: Paths) -> None:
     (make_spec().experts["intent"] / "adapter_model.safetensors").write_bytes(b"damaged")
     verify_bundle(bundle.path, paths.keys)
+
+
+def test_a_release_costs_what_is_new_in_it(
+    bundle: Bundle, make_spec: MakeSpec, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken over from the release before is linked; it gets the same name as if all had been copied."""
+    kept = bundle.path / "experts" / "intent"
+    spec = make_spec(model="other")
+    spec = replace(spec, experts={**spec.experts, "intent": kept})
+    copied = write_bundle(spec, paths.releases, paths.keys)
+    shutil.rmtree(copied.path)
+    linked = write_bundle(spec, paths.releases, paths.keys, before=bundle.path)
+    assert linked.release_id == copied.release_id
+    verify_bundle(linked.path, paths.keys)
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (linked.path / "experts/intent" / name).samefile(kept / name)
+    assert (linked.path / "lineage/intent.json").samefile(bundle.path / "lineage/intent.json")
+    new = linked.path / "experts/facts/adapter_model.safetensors"
+    assert new.stat().st_nlink == 1, "what an update made is copied"
+
+    shutil.rmtree(linked.path)
+    verify_bundle(bundle.path, paths.keys)  # nothing of it went with the other
+
+    def no_links(*_: object) -> None:
+        raise OSError("not supported here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert write_bundle(spec, paths.releases, paths.keys, before=bundle.path).release_id == copied.release_id
 
 
 def test_every_file_is_covered(bundle: Bundle, paths: Paths, tmp_path: Path) -> None:

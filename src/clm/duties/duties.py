@@ -1,0 +1,20 @@
+"""All duties of the worker, each with its pace: seconds from the end of one tick to the beginning of the next."""
+
+from collections.abc import Mapping
+
+from clm.duties.anchors import Anchors
+from clm.duties.delivery import Delivery
+from clm.duties.duty import Duty
+from clm.duties.folders import Folders
+from clm.duties.queue import Queue
+from clm.duties.tracking import Tracking
+from clm.duties.triggers import Triggers
+
+DUTIES: Mapping[str, tuple[type[Duty], float]] = {
+    "queue": (Queue, 0.5),
+    "delivery": (Delivery, 0.5),
+    "folders": (Folders, 1.0),
+    "triggers": (Triggers, 1.0),
+    "tracking": (Tracking, 2.0),
+    "anchors": (Anchors, 900.0),
+}

@@ -1,0 +1,32 @@
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.encoders import jsonable_encoder
+
+from clm.core.http import DatabaseDep, SettingsDep
+from clm.store.store import Store
+from clm.views import service
+from clm.views.lineage import trace
+from clm.views.schemas import LedgerOut, Overview
+
+router = APIRouter(prefix="/api/v1", tags=["overview"])
+
+
+@router.get("/overview")
+def get_overview(database: DatabaseDep, model: str | None = None) -> Overview:
+    """Everything that the home page shows, in one call."""
+    with database.read() as session:
+        return service.overview(session, model)
+
+
+@router.get("/ledger")
+def get_ledger(database: DatabaseDep, model: str) -> LedgerOut:
+    with database.read() as session:
+        return service.ledger_out(session, model)
+
+
+@router.get("/lineage/{object_id}")
+def get_lineage(object_id: str, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
+    """From an answer, update or release down to its training rows; from a record up to what learnt from it."""
+    with database.read() as session:
+        return jsonable_encoder(trace(session, settings, Store(settings.paths.data), object_id))

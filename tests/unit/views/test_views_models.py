@@ -1,0 +1,23 @@
+"""Home speaks of the model that the other pages speak of."""
+
+from collections.abc import Callable
+
+from clm.catalog import service as catalog
+from clm.policies import ModelPolicy
+from clm.updates import service as updates
+from clm.views import service
+from cycle_home import MODEL, TEST, Home
+
+
+def test_without_a_name_it_is_the_first_model_whatever_was_updated_last(make_home: Callable[..., Home]) -> None:
+    home = make_home()
+    with home.database.transaction() as session:
+        first = catalog.get_model(session, MODEL)
+        catalog.create_model(
+            session, TEST, name="newer", base_reference="tiny", base_hash=first.base_hash, policy=ModelPolicy()
+        )
+        catalog.add_task(session, TEST, model="newer", name="intent")
+        updates.create_update(session, TEST, model="newer", task="intent")
+    with home.database.read() as session:
+        found = service.overview(session, None)
+        assert (found.model, found.models) == (MODEL, [MODEL, "newer"])
