@@ -12,7 +12,7 @@ off is taken up by no one, and the home must have no worker running.
 from collections.abc import Callable
 from typing import Any
 
-from clm.duties.delivery import Delivery
+from clm.duties.rollouts import Rollouts
 from clm.installation import Installation
 from clm.orchestration.serialization import JsonSerializer
 from clm.orchestration.steps import run_to_its_end
@@ -23,11 +23,11 @@ _serializer = JsonSerializer()
 
 def run_update(on: Installation, update_id: str) -> str:
     """Runs a queued update to its end and returns how it ended."""
-    delivery = Delivery(on)
+    rollouts = Rollouts(on)
     try:
-        return run_to_its_end(Work(on, delivery.tick), update_id, _at_once)
+        return run_to_its_end(Work(on, rollouts.tick), update_id, _at_once)
     finally:
-        delivery.close()
+        rollouts.close()
 
 
 def _at_once(_: str, function: Callable[..., Any], *arguments: Any) -> Any:

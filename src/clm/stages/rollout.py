@@ -1,4 +1,4 @@
-"""Stage *rollout*: moves the traffic over, watching. Who moves it is `clm.duties.delivery`, or a person."""
+"""Stage *rollout*: moves the traffic over, watching. Who moves it is `clm.duties.rollouts`, or a person."""
 
 from collections.abc import Callable
 

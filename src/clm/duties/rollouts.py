@@ -27,7 +27,7 @@ PROBES = 8  # answers compared before a candidate gets traffic
 _log = logging.getLogger(__name__)
 
 
-class Delivery(Duty):
+class Rollouts(Duty):
     """One `tick` looks at every rollout under way. Remembers only what it has proven already."""
 
     def __init__(self, on: Installation, start: Start = nothing_to_run, engine: httpx.Client | None = None) -> None:

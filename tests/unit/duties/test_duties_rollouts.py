@@ -11,7 +11,7 @@ import pytest
 from clm.deployment import repository
 from clm.deployment import service as deployment
 from clm.deployment.routes import project_routes
-from clm.duties.delivery import Delivery
+from clm.duties.rollouts import Rollouts
 from clm.installation import Installation
 from clm.policies import RolloutPolicy
 from serving_home import CALLER, MODEL, ServingHome, make_home
@@ -53,10 +53,10 @@ def begin(home: ServingHome, update_id: str | None = None) -> str:
     return rollout
 
 
-def delivery(home: ServingHome, engine: Callable[[httpx.Request], httpx.Response]) -> Delivery:
+def delivery(home: ServingHome, engine: Callable[[httpx.Request], httpx.Response]) -> Rollouts:
     """With an engine that answers as said; no process list lies in this home."""
     client = httpx.Client(base_url="http://engine", transport=httpx.MockTransport(engine))
-    return Delivery(Installation(home.settings, home.database), engine=client)
+    return Rollouts(Installation(home.settings, home.database), engine=client)
 
 
 def knowing(*ready: str, loading: tuple[str, ...] = ()) -> Callable[[httpx.Request], httpx.Response]:
@@ -91,7 +91,7 @@ def test_answers_that_are_missing_are_no_parity(
     home: ServingHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(home, "upd_gone")
-    monkeypatch.setattr(Delivery, "_evaluated_in", lambda *_: tmp_path / "evaluate")
+    monkeypatch.setattr(Rollouts, "_evaluated_in", lambda *_: tmp_path / "evaluate")
     delivery(home, knowing(*(one.release_id for one in home.releases.values()))).tick()
     assert champion(home) == "v1" and not waiting(home)
     with home.database.read() as session:
