@@ -27,6 +27,7 @@ from clm.catalog.tables import Model
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
+from clm.ingest.intake import BatchSpec, Intake
 from clm.installation import Installation
 from clm.orchestration.inline import run_update
 from clm.policies import ModelPolicy
@@ -103,10 +104,8 @@ class Home:
     def take(self, task: str, rows: Sequence[Mapping[str, Any]], *, suite: bool = False) -> None:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        ingest.ingest(
-            self.database, self.store, self.settings, TEST, file, file_name=file.name, model=MODEL, task=task,
-            source="test", suite=suite, idempotency_key=None,
-        )  # fmt: skip
+        intake = Intake(self.database, self.store, self.settings, TEST)
+        ingest.ingest(intake, file, BatchSpec(MODEL, task, source="test", suite=suite))
 
     def ask_for_update(self, task: str) -> str:
         with self.database.transaction() as session:

@@ -631,7 +631,7 @@ export interface paths {
         put?: never;
         /**
          * Add Source
-         * @description Watches a folder. Adding the same one again changes nothing.
+         * @description Takes rows in from there from now on. Adding the same source again changes nothing.
          */
         post: operations["add_source_api_v1_sources_post"];
         delete?: never;
@@ -2110,13 +2110,21 @@ export interface components {
              * @description columns that say what a row is about; none: its prompt
              */
             key?: string | null;
+            /**
+             * Kind
+             * @description folder: files that appear in it are taken once each
+             * @default folder
+             */
+            kind: string;
             /** Model */
             model: string;
             /**
-             * Path
-             * @description an existing folder on the machine of the worker
+             * Settings
+             * @description of its kind; a folder's: {path}, on the worker's machine
              */
-            path: string;
+            settings: {
+                [key: string]: unknown;
+            };
             /**
              * Suite
              * @default false
@@ -2132,14 +2140,22 @@ export interface components {
         };
         /** SourceOut */
         SourceOut: {
+            /** Address */
+            address: string;
             /** Created At */
             created_at: string;
             /** Id */
             id: string;
+            /** Key */
+            key: string | null;
+            /** Kind */
+            kind: string;
             /** Model */
             model: string;
-            /** Path */
-            path: string;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
             /** Suite */
             suite: boolean;
             /** Task */

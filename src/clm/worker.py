@@ -13,6 +13,7 @@ from clm.core.caller import WORKER
 from clm.duties.duties import DUTIES
 from clm.duties.duty import Duty
 from clm.ingest import service as ingest
+from clm.ingest.intake import Intake
 from clm.installation import open_home
 from clm.orchestration.embedded import Runner
 from clm.settings import Settings
@@ -28,7 +29,7 @@ class Worker:
 
     def run(self) -> None:
         """Works until `stop` is called, from a signal or another thread."""
-        ingest.recover(self._on.database, self._on.store, self._on.settings, WORKER)
+        ingest.recover(Intake(self._on.database, self._on.store, self._on.settings, WORKER))
         self._runner.launch()
         duties = [(kind(self._on, self._runner.start), seconds) for kind, seconds in DUTIES.values()]
         threads = [threading.Thread(target=self._repeat, args=duty, daemon=True) for duty in duties]

@@ -34,6 +34,7 @@ from clm.evaluation.suites import SuiteExample
 from clm.ingest import conflicts
 from clm.ingest import service as ingest
 from clm.ingest.dropping import drop
+from clm.ingest.intake import BatchSpec, Intake
 from clm.installation import open_home
 from clm.jobs.job import Stored
 from clm.orchestration.inline import run_update
@@ -153,10 +154,8 @@ class ConflictHome:
     def take(self, model: str, rows: Sequence[Row]) -> IngestReport:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return ingest.ingest(
-            self._database, self._store, self.settings, BENCH, file, file_name=file.name, model=model, task=TASK,
-            source="bench", suite=False, idempotency_key=None,
-        )  # fmt: skip
+        intake = Intake(self._database, self._store, self.settings, BENCH)
+        return ingest.ingest(intake, file, BatchSpec(model, TASK, source="bench"))
 
     def update(self, model: str) -> tuple[Update, float]:
         """Runs one to its end. Returns it with its seconds."""

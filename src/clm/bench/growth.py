@@ -28,6 +28,7 @@ from clm.core.caller import Caller
 from clm.core.process import tail
 from clm.errors import InvalidInput, TrainingFailed
 from clm.ingest import service as ingest
+from clm.ingest.intake import BatchSpec, Intake
 from clm.installation import open_home
 from clm.policies import ModelPolicy
 from clm.settings import Settings
@@ -159,10 +160,8 @@ class GrowthHome:
     def _take(self, task: str, rows: list[dict[str, str]], *, suite: bool) -> None:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        ingest.ingest(
-            self._database, self._store, self.settings, BENCH, file, file_name=file.name, model=MODEL, task=task,
-            source="bench", suite=suite, idempotency_key=None,
-        )  # fmt: skip
+        intake = Intake(self._database, self._store, self.settings, BENCH)
+        ingest.ingest(intake, file, BatchSpec(MODEL, task, source="bench", suite=suite))
 
     def _wait(self, update_id: str, peak: PeakOf) -> Update:
         deadline = time.monotonic() + LONGEST_SECONDS

@@ -46,11 +46,11 @@ def ingest_file(
     file: Path, model: str, task: str, *, suite: bool, key: str | None, about: str | None = None
 ) -> "IngestReport":
     from clm.ingest import service
+    from clm.ingest.intake import BatchSpec, Intake
 
-    return service.ingest(
-        here.database, here.store, here.settings, here.caller, file, file_name=file.name, model=model, task=task,
-        source="command line", suite=suite, key=about, idempotency_key=key,
-    )  # fmt: skip
+    intake = Intake(here.database, here.store, here.settings, here.caller)
+    spec = BatchSpec(model, task, source="command line", suite=suite, key=about, idempotency_key=key)
+    return service.ingest(intake, file, spec)
 
 
 def report(made: "IngestReport", output: Format) -> None:

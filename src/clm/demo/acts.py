@@ -206,7 +206,7 @@ def _by_http(scene: Scene, task: str, rows: Path) -> str:
 def _by_folder(scene: Scene, task: str, rows: Path) -> str:
     inbox = scene.work / "inbox"
     inbox.mkdir()
-    scene.post("/sources", {"model": scene.model, "task": task, "path": str(inbox), "key": "fact"})
+    scene.post("/sources", {"model": scene.model, "task": task, "settings": {"path": str(inbox)}, "key": "fact"})
     shutil.copy(rows, inbox / rows.name)
     return "watched folder"
 

@@ -13,6 +13,7 @@ from clm.core.caller import Caller
 from clm.demo.clients import MAX_TOKENS, Traffic
 from clm.errors import ClmError, Unavailable
 from clm.ingest import service as ingest
+from clm.ingest.intake import BatchSpec, Intake
 from clm.installation import Installation
 
 ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
@@ -37,10 +38,8 @@ class Scene:
 
     def take_file(self, task: str, file: Path, *, suite: bool = False, key: str | None = None) -> None:
         """As `clm ingest` does."""
-        ingest.ingest(
-            self._on.database, self._on.store, self._on.settings, self._caller, file, file_name=file.name,
-            model=self.model, task=task, source="command line", suite=suite, key=key, idempotency_key=None,
-        )  # fmt: skip
+        intake = Intake(self._on.database, self._on.store, self._on.settings, self._caller)
+        ingest.ingest(intake, file, BatchSpec(self.model, task, source="command line", suite=suite, key=key))
 
     def title(self, text: str) -> None:
         typer.secho(

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 from clm.duties.anchors import Anchors
 from clm.duties.duty import Duty
-from clm.duties.folders import Folders
 from clm.duties.queue import Queue
 from clm.duties.rollouts import Rollouts
+from clm.duties.sources import Sources
 from clm.duties.tracking import Tracking
 from clm.duties.triggers import Triggers
 
 DUTIES: Mapping[str, tuple[type[Duty], float]] = {
     "queue": (Queue, 0.5),
     "rollouts": (Rollouts, 0.5),
-    "folders": (Folders, 1.0),
+    "sources": (Sources, 1.0),
     "triggers": (Triggers, 1.0),
     "tracking": (Tracking, 2.0),
     "anchors": (Anchors, 900.0),

@@ -1,6 +1,5 @@
 """HTTP of ingest: rows in, and what became of them."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -11,6 +10,7 @@ from clm.core.http import CallerDep, DatabaseDep, SettingsDep
 from clm.errors import InvalidInput
 from clm.ingest import conflicts, dropping, repository, service
 from clm.ingest.batch import RecordStore
+from clm.ingest.intake import BatchSpec, Intake
 from clm.ingest.schemas import (
     BatchOut,
     BatchPage,
@@ -32,6 +32,7 @@ from clm.ingest.schemas import (
     SourceOut,
     VersionOut,
 )
+from clm.ingest.sources import service as sources
 from clm.ingest.upload import file_of_form, receive
 from clm.records import IngestReport
 
@@ -83,11 +84,8 @@ async def post_records(
         body, name, content_type = await run_in_threadpool(file_of_form, body, content_type or "", settings)
 
     def take() -> IngestReport:
-        return service.take(
-            database, store, settings, caller, body, model=model, task=task, file_name=name,
-            content_type=content_type, format=format, source=source, suite=suite, key=key,
-            idempotency_key=idempotency_key,
-        )  # fmt: skip
+        spec = BatchSpec(model, task, source, suite, key, name, content_type, format, idempotency_key)
+        return service.take(Intake(database, store, settings, caller), body, spec)
 
     return await run_in_threadpool(take)
 
@@ -126,15 +124,14 @@ def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit
 @router.get("/sources", response_model=SourceList)
 def list_sources(database: DatabaseDep) -> SourceList:
     with database.read() as session:
-        return SourceList(items=[SourceOut.model_validate(folder) for folder in repository.folders(session)])
+        return SourceList(items=[SourceOut.model_validate(source) for source in repository.list_sources(session)])
 
 
 @router.post("/sources", response_model=SourceOut, status_code=201)
 def add_source(database: DatabaseDep, caller: CallerDep, body: SourceIn) -> SourceOut:
-    """Watches a folder. Adding the same one again changes nothing."""
+    """Takes rows in from there from now on. Adding the same source again changes nothing."""
     with database.transaction() as session:
-        folder = service.add_folder(session, caller, body.model, body.task, Path(body.path), body.suite, body.key)
-        return SourceOut.model_validate(folder)
+        return SourceOut.model_validate(sources.add(session, caller, **body.model_dump()))
 
 
 @router.post("/models/{name}/drops", response_model=DropOut)

@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from clm.errors import NotFound
-from clm.ingest.tables import Batch, DeadLetter, HeldBatch, WatchedFolder
+from clm.ingest.tables import Batch, DeadLetter, HeldBatch, Source
 
 
 def get_batch(session: Session, batch_id: str) -> Batch:
@@ -101,9 +101,9 @@ def held_by_reference(session: Session, reference: str) -> list[HeldBatch]:
     return list(session.scalars(select(HeldBatch).where(named).order_by(HeldBatch.id)))
 
 
-def folders(session: Session) -> list[WatchedFolder]:
-    return list(session.scalars(select(WatchedFolder).order_by(WatchedFolder.created_at, WatchedFolder.id)))
+def list_sources(session: Session) -> list[Source]:
+    return list(session.scalars(select(Source).order_by(Source.created_at, Source.id)))
 
 
-def folder_by_path(session: Session, path: str) -> WatchedFolder | None:
-    return session.scalar(select(WatchedFolder).where(WatchedFolder.path == path))
+def source_by_address(session: Session, kind: str, address: str) -> Source | None:
+    return session.scalar(select(Source).where(Source.kind == kind, Source.address == address))

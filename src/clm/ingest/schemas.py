@@ -67,19 +67,23 @@ class RefusalPage(Schema):
 
 
 class SourceIn(Body):
+    kind: str = Field("folder", description="folder: files that appear in it are taken once each")
+    settings: dict[str, Any] = Field(description="of its kind; a folder's: {path}, on the worker's machine")
     model: str
     task: str
-    path: str = Field(min_length=1, max_length=4096, description="an existing folder on the machine of the worker")
     suite: bool = False
     key: str | None = Field(None, max_length=400, description="columns that say what a row is about; none: its prompt")
 
 
 class SourceOut(Schema):
     id: str
+    kind: str
+    address: str
+    settings: dict[str, Any]
     model: str
     task: str
-    path: str
     suite: bool
+    key: str | None
     created_at: Time
 
 

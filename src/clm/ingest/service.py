@@ -7,6 +7,7 @@ runs it again: the store knows which batches it has, so no row is lost and none 
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,13 +27,13 @@ from clm.core.ids import new_id
 from clm.core.locks import file_lock
 from clm.errors import Conflict, InvalidInput
 from clm.ingest import conflicts, repository
-from clm.ingest.batch import Delivery, Loaded, RecordStore, load
+from clm.ingest.batch import Delivery, Loaded, load
 from clm.ingest.fitting import check_of, limits_now
+from clm.ingest.intake import BatchSpec, Intake
 from clm.ingest.reading import format_of
 from clm.ingest.spool import Spooled, spool
-from clm.ingest.tables import Batch, DeadLetter, WatchedFolder
+from clm.ingest.tables import Batch, DeadLetter
 from clm.records import IngestReport, Refusal
-from clm.settings import Settings
 
 REPORTED_REFUSALS = 100  # refused rows told in the report; all kept ones: GET /api/v1/batches/{id}/refusals
 REPEATED = (
@@ -42,37 +43,16 @@ _ORPHAN_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
-def ingest(
-    database: Database,
-    store: RecordStore,
-    settings: Settings,
-    caller: Caller,
-    body: Path | BinaryIO,
-    *,
-    model: str,
-    task: str,
-    file_name: str | None = None,
-    content_type: str | None = None,
-    format: str | None = None,
-    source: str = "upload",
-    suite: bool = False,
-    key: str | None = None,
-    idempotency_key: str | None = None,
-) -> IngestReport:
-    """Takes a JSONL, CSV or Parquet file of rows for a task, or (with `suite`) of held-out rows.
-
-    `key`: the column (or several, joined by commas) that says what a row is about; without, its prompt does.
+def ingest(intake: Intake, body: Path | BinaryIO, spec: BatchSpec) -> IngestReport:
+    """Takes a JSONL, CSV or Parquet file of rows.
 
     Raises NotFound for an unknown model or task, InvalidInput for an unreadable kind of file, TooLarge over
     `max_upload_bytes`, Conflict where the key was used for another body. Bad rows don't raise; the report has them.
     """
-    check_target(database, model, task)
-    name = file_name or (body.name if isinstance(body, Path) else None)
-    return take(
-        database, store, settings, caller, spool(settings, body), model=model, task=task, file_name=name,
-        content_type=content_type, format=format, source=source, suite=suite, key=key,
-        idempotency_key=idempotency_key,
-    )  # fmt: skip
+    check_target(intake.database, spec.model, spec.task)
+    if spec.file_name is None and isinstance(body, Path):
+        spec = replace(spec, file_name=body.name)
+    return take(intake, spool(intake.settings, body), spec)
 
 
 def check_target(database: Database, model: str, task: str) -> None:
@@ -80,137 +60,72 @@ def check_target(database: Database, model: str, task: str) -> None:
         get_task(session, model, task)
 
 
-def take(
-    database: Database,
-    store: RecordStore,
-    settings: Settings,
-    caller: Caller,
-    body: Spooled,
-    *,
-    model: str,
-    task: str,
-    file_name: str | None,
-    content_type: str | None,
-    format: str | None,
-    source: str,
-    suite: bool,
-    key: str | None = None,
-    idempotency_key: str | None,
-) -> IngestReport:
+def take(intake: Intake, body: Spooled, spec: BatchSpec) -> IngestReport:
     """Like `ingest`, for a body that is in the spool already; the spool is cleaned in every case."""
     try:
         if body.size == 0:
             raise InvalidInput("The file is empty; there is nothing to take.", field="file")
-        _check_key(idempotency_key)
-        found = format_of(body.path, format=format, file_name=file_name, content_type=content_type)
-        batch_id, is_first = _register(
-            database, settings, body, found, model=model, task=task, source=source, suite=suite,
-            columns=columns_of(key), key=idempotency_key,
-        )  # fmt: skip
+        spec.check()
+        found = format_of(body.path, format=spec.format, file_name=spec.file_name, content_type=spec.content_type)
+        batch_id, is_first = _register(intake, body, replace(spec, format=found))
     except BaseException:
         body.drop()
         raise
     hit("ingest.after-register")
     if not is_first:
         body.drop()
-    return _finish(database, store, settings, caller, model, batch_id)
+    return _finish(intake, spec.model, batch_id)
 
 
-def recover(database: Database, store: RecordStore, settings: Settings, caller: Caller) -> list[IngestReport]:
+def recover(intake: Intake) -> list[IngestReport]:
     """Finishes batches that a crash left behind, and removes forgotten uploads from the spool."""
-    with database.read() as session:
+    with intake.database.read() as session:
         waiting = [(batch.id, batch.model, batch.spool_path) for batch in repository.unfinished(session)]
     reports: list[IngestReport] = []
     for batch_id, model, _ in waiting:
         try:
-            reports.append(_finish(database, store, settings, caller, model, batch_id))
+            reports.append(_finish(intake, model, batch_id))
         except Exception:  # one bad batch must not keep the others from being finished
             _log.exception(
                 "batch %s could not be finished; it stays in the spool and is tried at the next start", batch_id
             )
     needed = {path for _, _, path in waiting}
-    for file in settings.paths.spool.glob("*"):
+    for file in intake.settings.paths.spool.glob("*"):
         if str(file) not in needed and time.time() - file.stat().st_mtime > _ORPHAN_SECONDS:
             file.unlink(missing_ok=True)
     return reports
 
 
-def add_folder(
-    session: Session, caller: Caller, model: str, task: str, path: Path, suite: bool, key: str | None = None
-) -> WatchedFolder:
-    """Watches a folder: files that appear in it are taken once each. Raises InvalidInput where there is none."""
-    get_task(session, model, task)
-    key = columns_of(key)
-    folder = path.expanduser().absolute()
-    if not folder.is_dir():
-        raise InvalidInput(f"There is no folder {folder}; make it first.", field="path")
-    known = repository.folder_by_path(session, str(folder))
-    if known:
-        if (known.model, known.task, known.suite, known.settings.get("key")) == (model, task, suite, key):
-            return known
-        raise Conflict(f"{folder} is watched already, for task {known.task!r} of model {known.model!r}.")
-    watched = WatchedFolder(
-        id=new_id("src"),
-        model=model,
-        task=task,
-        path=str(folder),
-        suite=suite,
-        created_at=now(),
-        settings={"key": key} if key else {},
-    )
-    session.add(watched)
-    audit(session, caller, "source.add", "source", watched.id,
-          after={"model": model, "task": task, "path": str(folder), "suite": suite, "key": key})  # fmt: skip
-    return watched
-
-
-def columns_of(key: str | None) -> str | None:
-    """The named key columns, tidied. Raises InvalidInput for none between commas."""
-    if key is None:
-        return None
-    columns = [column.strip() for column in key.split(",")]
-    if not all(columns) or len(set(columns)) < len(columns):
-        raise InvalidInput(f"A key is a column's name, or several joined by commas; got {key!r}.", field="key")
-    return ",".join(columns)
-
-
-def _check_key(key: str | None) -> None:
-    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
-        raise InvalidInput("An Idempotency-Key has 1 to 200 printable characters.", field="Idempotency-Key")
-
-
-def _register(
-    database: Database, settings: Settings, body: Spooled, format: str, *, model: str, task: str, source: str,
-    suite: bool, columns: str | None, key: str | None,
-) -> tuple[str, bool]:  # fmt: skip
+def _register(intake: Intake, body: Spooled, spec: BatchSpec) -> tuple[str, bool]:
     """Writes the batch `receiving`, or finds the one that came under this key; tells which."""
-    body_hash = sha256_json([body.sha256, task, suite, format, *([columns] if columns else [])])
-    limits = limits_now(database, settings, model, task)
+    model, task, key, columns = spec.model, spec.task, spec.idempotency_key, spec.columns
+    body_hash = sha256_json([body.sha256, task, spec.suite, spec.format, *([columns] if columns else [])])
+    limits = limits_now(intake.database, intake.settings, model, task)
     try:
-        with database.transaction() as session:
+        with intake.database.transaction() as session:
             wanted = get_task(session, model, task)
             known = repository.batch_by_key(session, model, key) if key is not None else None
             if known is None:
                 delivery = {
-                    "format": format,
-                    "holdout": 0.0 if suite else wanted.holdout,
+                    "format": spec.format,
+                    "holdout": 0.0 if spec.suite else wanted.holdout,
                     "exam": wanted.exam,
                     "key": columns,
                     "event_time": repository.first_delivered(session, model, body_hash),
                     "sealed": wanted.open_slice > 1,
                     "slice": wanted.open_slice,
-                    "max_line_bytes": settings.max_line_bytes,
+                    "max_line_bytes": intake.settings.max_line_bytes,
                     **limits,
                 }
                 batch = Batch(
-                    id=new_id("bat"), model=model, task=task, source=source, suite=suite, state="receiving",
+                    id=new_id("bat"), model=model, task=task, source=spec.source, suite=spec.suite, state="receiving",
                     idempotency_key=key, body_hash=body_hash, created_at=now(), spool_path=str(body.path),
                     delivery=delivery,
                 )  # fmt: skip
                 session.add(batch)
                 return batch.id, True
     except IntegrityError:  # PostgreSQL: another request with this key was a moment faster
-        with database.read() as session:
+        with intake.database.read() as session:
             known = repository.batch_by_key(session, model, key or "")
         if known is None:
             raise
@@ -221,10 +136,9 @@ def _register(
     return known.id, False
 
 
-def _finish(
-    database: Database, store: RecordStore, settings: Settings, caller: Caller, model: str, batch_id: str
-) -> IngestReport:
+def _finish(intake: Intake, model: str, batch_id: str) -> IngestReport:
     """Loads a batch unless that is done, and reports. Whoever comes second waits for the first."""
+    database, settings = intake.database, intake.settings
     with file_lock(settings.paths.run / f"ingest-{model}.lock"):
         with database.read() as session:
             batch = repository.get_batch(session, batch_id)
@@ -233,10 +147,10 @@ def _finish(
             delivery = _delivery(batch)
             with database.read() as session:
                 ruled = conflicts.rulings(session, model)
-            loaded = load(store, body, delivery, check_of(settings, delivery), ruled)
+            loaded = load(intake.store, body, delivery, check_of(settings, delivery), ruled)
             hit("ingest.after-append")
             with database.transaction() as session:
-                _commit(session, caller, repository.get_batch(session, batch_id), loaded)
+                _commit(session, intake.caller, repository.get_batch(session, batch_id), loaded)
             hit("ingest.after-commit")
             body.unlink(missing_ok=True)
         with database.read() as session:

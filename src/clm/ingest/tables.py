@@ -113,15 +113,18 @@ class ConflictRow(Base):
     decided_at: Mapped[datetime | None]
 
 
-class WatchedFolder(Base):
-    """A folder whose files are ingested once each, then moved to its `done/` (or `refused/`)."""
+class Source(Base):
+    """Where records come from without being sent. `settings` are its kind's, see clm.ingest.sources."""
 
-    __tablename__ = "watched_folders"
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("kind", "address"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)  # src_…
+    kind: Mapped[str]
+    address: Mapped[str]
+    settings: Mapped[dict[str, Any]]
     model: Mapped[str]
     task: Mapped[str]
-    path: Mapped[str] = mapped_column(unique=True)
     suite: Mapped[bool] = mapped_column(default=False)
+    key: Mapped[str | None]  # columns that say what a row is about; None: its prompt
     created_at: Mapped[datetime]
-    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)

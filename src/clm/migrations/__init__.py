@@ -32,7 +32,7 @@ def all_tables() -> MetaData:
     return Base.metadata
 
 
-def _config(database: Database) -> Config:
+def config_of(database: Database) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["database"] = database
@@ -41,7 +41,7 @@ def _config(database: Database) -> Config:
 
 def upgrade(database: Database) -> None:
     """Upgrades to the newest version. One glance at the version table is enough when it is there already."""
-    config = _config(database)
+    config = config_of(database)
     head = ScriptDirectory.from_config(config).get_current_head()
     with database.read() as session:
         known = inspect(session.connection()).has_table("alembic_version")

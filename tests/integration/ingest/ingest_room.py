@@ -7,6 +7,7 @@ from typing import Any
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service
+from clm.ingest.intake import BatchSpec, Intake
 from clm.records import IngestReport
 from clm.settings import Settings
 from clm.store.store import Store
@@ -27,7 +28,11 @@ class Room:
             file = self.settings.home / f"upload.{more.pop('suffix', 'jsonl')}"
             file.write_bytes(body)
             body = file
-        return service.ingest(self.database, self.store, self.settings, CALLER, body, model="m", task=task, **more)
+        return service.ingest(self.intake, body, BatchSpec("m", task, **more))
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.database, self.store, self.settings, CALLER)
 
     def spooled(self) -> list[Path]:
         return list(self.settings.paths.spool.iterdir())

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ingest_room import CALLER, Room
+from ingest_room import Room
 from sqlalchemy import func, select
 
 from clm.audit.service import verify
@@ -18,16 +18,18 @@ import sys
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service
+from clm.ingest.intake import BatchSpec, Intake
 from clm.settings import Settings
 from clm.store.store import Store
 settings = Settings.load()
 database, store = Database(settings.database), Store(settings.paths.data)
 if sys.argv[1] == "recover":
-    service.recover(database, store, settings, Caller("worker"))
+    service.recover(Intake(database, store, settings, Caller("worker")))
 else:
     from pathlib import Path
     body = Path(sys.argv[1])
-    service.ingest(database, store, settings, Caller("cli"), body, model="m", task="split", idempotency_key="k")
+    intake = Intake(database, store, settings, Caller("cli"))
+    service.ingest(intake, body, BatchSpec("m", "split", idempotency_key="k"))
 """
 PLACES = [
     "ingest.after-register",
@@ -56,9 +58,9 @@ def test_killed_anywhere_and_started_again_every_row_is_there_once(room: Room, p
     if place == "store.before-commit":
         assert run(room, "recover", "ingest.after-append") == -signal.SIGKILL  # and once more while it recovers
 
-    reports = service.recover(room.database, room.store, room.settings, CALLER)
+    reports = service.recover(room.intake)
     assert len(reports) == (place != "ingest.after-commit")
-    assert service.recover(room.database, room.store, room.settings, CALLER) == []
+    assert service.recover(room.intake) == []
     again = room.ingest(body, "split", idempotency_key="k")
     assert (again.received, again.accepted, again.duplicate, again.refused) == (81, 40, 40, 1)
     assert reports in ([], [again])
@@ -78,7 +80,7 @@ def test_what_a_dead_upload_left_in_the_spool_is_removed_later(room: Room) -> No
     old.write_bytes(b"x")
     fresh.write_bytes(b"x")
     os.utime(old, (0, time.time() - 7200))
-    service.recover(room.database, room.store, room.settings, CALLER)
+    service.recover(room.intake)
     assert room.spooled() == [fresh]
 
 
@@ -92,6 +94,6 @@ def test_one_batch_that_can_not_be_finished_does_not_stop_the_others(room: Room,
             waiting.idempotency_key = name
             lost = Path(waiting.spool_path or "")
     lost.unlink()
-    assert [report.accepted for report in service.recover(room.database, room.store, room.settings, CALLER)] == [1]
+    assert [report.accepted for report in service.recover(room.intake)] == [1]
     with room.database.read() as session:
         assert len(repository.unfinished(session)) == 1

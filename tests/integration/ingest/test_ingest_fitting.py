@@ -9,6 +9,7 @@ from ingest_room import CALLER, Room
 from clm.catalog import service as catalog
 from clm.core import failpoints
 from clm.ingest import service
+from clm.ingest.intake import BatchSpec
 from clm.policies import ModelPolicy
 from tiny import tiny_base
 
@@ -35,7 +36,7 @@ def based(room: Room) -> Room:
 def take(room: Room, body: bytes, task: str = "intent", suite: bool = False):
     file = room.settings.home / "rows.jsonl"
     file.write_bytes(body)
-    return service.ingest(room.database, room.store, room.settings, CALLER, file, model="b", task=task, suite=suite)
+    return service.ingest(room.intake, file, BatchSpec("b", task, suite=suite))
 
 
 def test_an_answer_that_is_too_long_is_refused_and_the_others_are_kept(based: Room) -> None:
@@ -82,9 +83,9 @@ def test_a_batch_that_was_to_be_checked_waits_for_who_can(
     monkeypatch.setattr(service, "hit", failpoints.hit)
     with monkeypatch.context() as without:
         without.setattr("clm.llm.fitness.find_spec", lambda name: None)
-        assert service.recover(based.database, based.store, based.settings, CALLER) == []
+        assert service.recover(based.intake) == []
         assert len(based.spooled()) == 1
-    [report] = service.recover(based.database, based.store, based.settings, CALLER)
+    [report] = service.recover(based.intake)
     assert (report.accepted, report.refused) == (1, 1)
 
 

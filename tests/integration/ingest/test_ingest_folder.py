@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from ingest_room import CALLER, Room
+from sqlalchemy.orm import Session
 
 from clm.ingest import service
 from clm.ingest.sources import folder
+from clm.ingest.sources import service as sources
+from clm.ingest.tables import Source
 from clm.records import IngestReport
 
 
@@ -15,8 +18,12 @@ from clm.records import IngestReport
 def inbox(room: Room, tmp_path: Path) -> Path:
     (tmp_path / "inbox").mkdir()
     with room.database.transaction() as session:
-        service.add_folder(session, CALLER, "m", "intent", tmp_path / "inbox", False)
+        add(session, tmp_path / "inbox", "intent")
     return tmp_path / "inbox"
+
+
+def add(session: Session, folder: Path, task: str, **more: Any) -> Source:
+    return sources.add(session, CALLER, kind="folder", settings={"path": str(folder)}, model="m", task=task, **more)
 
 
 def put(file: Path, body: str, seconds_ago: float = 5) -> None:
@@ -25,7 +32,7 @@ def put(file: Path, body: str, seconds_ago: float = 5) -> None:
 
 
 def scan(room: Room) -> list[IngestReport]:
-    return folder.scan(room.database, room.store, room.settings, CALLER)
+    return sources.poll(room.intake)
 
 
 def names(inbox: Path) -> list[str]:
@@ -118,7 +125,7 @@ def _interrupted(*_: object) -> Path:
 def test_a_folder_that_is_gone_does_not_stop_the_others(room: Room, inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     with room.database.transaction() as session:
-        service.add_folder(session, CALLER, "m", "split", tmp_path / "second", True)
+        add(session, tmp_path / "second", "split", suite=True)
     inbox.rmdir()
     put(tmp_path / "second" / "a.jsonl", '{"text": "a"}')
     assert [(r.task, r.suite, r.accepted) for r in scan(room)] == [("split", True, 1)]

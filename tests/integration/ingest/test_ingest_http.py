@@ -129,14 +129,19 @@ def test_batches_and_refusals_are_paged(client: TestClient) -> None:
 
 def test_folders_are_added_and_listed(client: TestClient, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    body = TARGET | {"path": str(tmp_path / "in")}
+    body = TARGET | {"settings": {"path": str(tmp_path / "in")}}
     added = client.post("/api/v1/sources", json=body)
     assert added.status_code == 201
     assert client.post("/api/v1/sources", json=body).json() == added.json()
     assert client.post("/api/v1/sources", json=body | {"task": "split"}).status_code == 409
-    assert client.post("/api/v1/sources", json=body | {"path": str(tmp_path / "no")}).status_code == 422
+    assert client.post("/api/v1/sources", json=body | {"settings": {"path": str(tmp_path / "no")}}).status_code == 422
     assert client.post("/api/v1/sources", json=body | {"task": "no"}).status_code == 404
     assert client.post("/api/v1/sources", json=body | {"id": "src_mine"}).status_code == 422
+    unknown = client.post("/api/v1/sources", json=body | {"kind": "fax"})
+    assert unknown.status_code == 404 and "folder" in unknown.json()["detail"]
+    for settings, field in (({}, "settings.path"), ({"path": str(tmp_path), "every": 1}, "settings.every")):
+        refused = client.post("/api/v1/sources", json=body | {"settings": settings}).json()
+        assert refused["field"] == field
     assert client.get("/api/v1/sources").json()["items"] == [added.json()]
 
 

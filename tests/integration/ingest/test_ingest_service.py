@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from ingest_room import CALLER, Room
+from ingest_room import Room
 from sqlalchemy import select
 
 from clm.audit.service import verify
@@ -18,6 +18,7 @@ from clm.core.content import content_hash
 from clm.core.events import Event
 from clm.errors import Conflict, InvalidInput, NotFound, TooLarge
 from clm.ingest import batch, repository, service
+from clm.ingest.intake import BatchSpec
 from clm.ingest.tables import Batch
 from clm.records import IngestReport
 
@@ -71,10 +72,7 @@ def test_rows_carry_what_is_known_of_them(room: Room) -> None:
 
 def test_csv_and_streams_are_taken_too(room: Room) -> None:
     assert counts(room.ingest(b"prompt,completion\na,b\n", suffix="csv")) == (1, 1, 0, 0)
-    report = service.ingest(
-        room.database, room.store, room.settings, CALLER, io.BytesIO(b"text\nhello\n"),
-        model="m", task="intent", format="csv",
-    )  # fmt: skip
+    report = service.ingest(room.intake, io.BytesIO(b"text\nhello\n"), BatchSpec("m", "intent", format="csv"))
     assert counts(report) == (1, 1, 0, 0)
 
 
@@ -159,7 +157,7 @@ def test_what_can_not_be_taken_leaves_nothing_behind(make_room: Callable[..., Ro
     with pytest.raises(NotFound, match="Known: intent, split"):
         room.ingest(lines("a"), task="intents")
     with pytest.raises(NotFound, match="Known: m"):
-        service.ingest(room.database, room.store, room.settings, CALLER, io.BytesIO(b"x"), model="n", task="intent")
+        service.ingest(room.intake, io.BytesIO(b"x"), BatchSpec("n", "intent"))
     with pytest.raises(InvalidInput, match="is empty"):
         room.ingest(b"")
     with pytest.raises(InvalidInput, match="There is no file"):

@@ -12,33 +12,39 @@ import signal
 import time
 from pathlib import Path
 
-from clm.core.caller import Caller
-from clm.core.database import Database
 from clm.core.files import sync_folder, write_bytes
 from clm.core.hashing import sha256_file, short
-from clm.errors import ClmError, Unavailable
-from clm.ingest import repository, service
-from clm.ingest.batch import RecordStore
-from clm.ingest.tables import WatchedFolder
-from clm.records import IngestReport
-from clm.settings import Settings
+from clm.errors import ClmError, InvalidInput, Unavailable
+from clm.ingest import service
+from clm.ingest.intake import Intake
+from clm.ingest.sources.source import SourceKind, spec_of
+from clm.ingest.tables import Source
+from clm.records import IngestReport, Json
 
+LONGEST_PATH = 4096  # characters
 SETTLED_SECONDS = 1.0  # a file that was changed more recently may still be written
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".swp")
 _log = logging.getLogger(__name__)
 
 
-def scan(database: Database, store: RecordStore, settings: Settings, caller: Caller) -> list[IngestReport]:
-    """Takes what lies ready in every watched folder. A crash before the move is harmless: the key is the content's."""
-    with database.read() as session:
-        watched = repository.folders(session)
-    reports: list[IngestReport] = []
-    for folder in watched:
-        for file in _ready(Path(folder.path)):
-            report = _take(database, store, settings, caller, folder, file)
-            if report is not None:
-                reports.append(report)
-    return reports
+class Folder(SourceKind):
+    """Settings: `path`, an existing folder on the worker's machine."""
+
+    def check(self, settings: Json) -> tuple[str, Json]:
+        path, *others = settings.get("path"), *sorted(settings.keys() - {"path"})
+        if others:
+            raise InvalidInput(f"A folder has no setting {others[0]!r}; it has: path.", field=f"settings.{others[0]}")
+        if not isinstance(path, str) or not path or len(path) > LONGEST_PATH:
+            raise InvalidInput("Name the folder: settings.path.", field="settings.path")
+        folder = Path(path).expanduser().absolute()
+        if not folder.is_dir():
+            raise InvalidInput(f"There is no folder {folder}; make it first.", field="settings.path")
+        return str(folder), {"path": str(folder)}
+
+    def poll(self, intake: Intake, source: Source) -> list[IngestReport]:
+        """Takes what lies ready. A crash before the move is harmless: the key is the content's."""
+        taken = [_take(intake, source, file) for file in _ready(Path(source.settings["path"]))]
+        return [report for report in taken if report is not None]
 
 
 def _ready(folder: Path) -> list[Path]:
@@ -76,15 +82,10 @@ def _is_being_written(file: Path) -> bool:
     return False
 
 
-def _take(
-    database: Database, store: RecordStore, settings: Settings, caller: Caller, folder: WatchedFolder, file: Path
-) -> IngestReport | None:
+def _take(intake: Intake, source: Source, file: Path) -> IngestReport | None:
     try:
         digest = sha256_file(file)
-        report = service.ingest(
-            database, store, settings, caller, file, model=folder.model, task=folder.task, source=folder.path[-200:],
-            suite=folder.suite, key=folder.settings.get("key"), idempotency_key=f"{folder.id}:{digest}",
-        )  # fmt: skip
+        report = service.ingest(intake, file, spec_of(source, digest))
     except (Unavailable, OSError) as error:
         _log.warning("%s stays where it is and is tried again: %s", file, error)
         return None

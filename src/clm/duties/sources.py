@@ -1,0 +1,11 @@
+"""Takes in what lies at the sources."""
+
+from clm.core.caller import WORKER
+from clm.duties.duty import Duty
+from clm.ingest.intake import Intake
+from clm.ingest.sources import service
+
+
+class Sources(Duty):
+    def tick(self) -> None:
+        service.poll(Intake(self.on.database, self.on.store, self.on.settings, WORKER))
