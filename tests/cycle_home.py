@@ -20,8 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from clm.catalog import service as catalog
 from clm.catalog.tables import Model
 from clm.core.caller import Caller
@@ -31,7 +29,6 @@ from clm.ingest.intake import BatchSpec, Intake
 from clm.installation import Installation
 from clm.orchestration.inline import run_update
 from clm.policies import ModelPolicy
-from clm.registry.tables import ReleaseRow
 from clm.settings import Settings
 from clm.stages.first_release import create_model
 from clm.updates import service as updates
@@ -97,8 +94,6 @@ class Home:
         home = cls(path)
         with home.database.transaction() as session:
             session.get_one(Model, MODEL).policy = policy.model_dump(mode="json")
-            for release in session.scalars(select(ReleaseRow)):
-                release.path = str(home.settings.paths.releases / release.id)
         return home
 
     def take(self, task: str, rows: Sequence[Mapping[str, Any]], *, suite: bool = False) -> None:

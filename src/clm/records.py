@@ -262,7 +262,7 @@ class Release:
     release_id: str  # SHA-256 of the canonical manifest
     model: str
     number: int  # 1, 2, 3 … per model, for people: "v3"
-    path: str
+    path: str  # relative to the home
     composition: Composition
     parent: str | None
     manifest: Json

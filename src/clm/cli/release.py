@@ -40,7 +40,7 @@ def show_(release: Name, model: Model = None, output: Output = Format.table) -> 
               "base": found.manifest["base"], "experts": found.composition.experts,
               "router": found.composition.router_hash, "scores": lineage.get("scores"),
               "gate": (lineage.get("gate") or {}).get("reason"), "mixture": lineage.get("mixture"),
-              "path": found.path}  # fmt: skip
+              "path": str(here.settings.home / found.path)}  # fmt: skip
     show_fields(fields, output)
 
 
@@ -53,8 +53,8 @@ def compare(a: Name, b: Name, model: Model = None, output: Output = Format.table
 
     model = here.model(model)
     with here.database.read() as session:
-        found = service.compare(session, service.get(session, a, model).release_id,
-                                service.get(session, b, model).release_id)  # fmt: skip
+        ids = (service.get(session, each, model).release_id for each in (a, b))
+        found = service.compare(session, here.settings.home, *ids)
     show_fields(asdict(found), output)
 
 

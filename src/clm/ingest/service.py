@@ -80,7 +80,10 @@ def take(intake: Intake, body: Spooled, spec: BatchSpec) -> IngestReport:
 def recover(intake: Intake) -> list[IngestReport]:
     """Finishes batches that a crash left behind, and removes forgotten uploads from the spool."""
     with intake.database.read() as session:
-        waiting = [(batch.id, batch.model, batch.spool_path) for batch in repository.unfinished(session)]
+        waiting = [
+            (batch.id, batch.model, intake.settings.home / (batch.spool_path or ""))
+            for batch in repository.unfinished(session)
+        ]
     reports: list[IngestReport] = []
     for batch_id, model, _ in waiting:
         try:
@@ -91,7 +94,7 @@ def recover(intake: Intake) -> list[IngestReport]:
             )
     needed = {path for _, _, path in waiting}
     for file in intake.settings.paths.spool.glob("*"):
-        if str(file) not in needed and time.time() - file.stat().st_mtime > _ORPHAN_SECONDS:
+        if file not in needed and time.time() - file.stat().st_mtime > _ORPHAN_SECONDS:
             file.unlink(missing_ok=True)
     return reports
 
@@ -119,8 +122,8 @@ def _register(intake: Intake, body: Spooled, spec: BatchSpec) -> tuple[str, bool
                 }
                 batch = Batch(
                     id=new_id("bat"), model=model, task=task, source=spec.source, suite=spec.suite, state="receiving",
-                    idempotency_key=key, body_hash=body_hash, created_at=now(), spool_path=str(body.path),
-                    delivery=delivery,
+                    idempotency_key=key, body_hash=body_hash, created_at=now(), delivery=delivery,
+                    spool_path=str(body.path.relative_to(intake.settings.home)),
                 )  # fmt: skip
                 session.add(batch)
                 return batch.id, True
@@ -143,7 +146,7 @@ def _finish(intake: Intake, model: str, batch_id: str) -> IngestReport:
         with database.read() as session:
             batch = repository.get_batch(session, batch_id)
         if batch.state == "receiving":
-            body = Path(batch.spool_path or "")
+            body = settings.home / (batch.spool_path or "")
             delivery = _delivery(batch)
             with database.read() as session:
                 ruled = conflicts.rulings(session, model)

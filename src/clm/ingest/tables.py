@@ -33,7 +33,7 @@ class Batch(Base):
     dataset_version: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
-    spool_path: Mapped[str | None]  # the body as it came, until the batch is committed
+    spool_path: Mapped[str | None]  # the body as it came, relative to the home, until the batch is committed
     delivery: Mapped[dict[str, Any]] = mapped_column(default=dict)  # how to read it, fixed on arrival: clm.ingest.batch
 
 

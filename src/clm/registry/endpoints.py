@@ -30,10 +30,12 @@ def create_router(aliases_of: AliasesOf) -> APIRouter:
             return ReleaseDetail(**_out(row, aliases_of(session)).model_dump(), manifest=row.manifest)
 
     @router.get("/releases/{a}/compare/{b}")
-    def compare_releases(database: DatabaseDep, a: str, b: str, model: str | None = None) -> ComparisonOut:
+    def compare_releases(
+        database: DatabaseDep, settings: SettingsDep, a: str, b: str, model: str | None = None
+    ) -> ComparisonOut:
         """What changed from `a` to `b`: experts, router, configuration, data, scores."""
         with database.read() as session:
-            return ComparisonOut.model_validate(service.compare(session, a, b, model))
+            return ComparisonOut.model_validate(service.compare(session, settings.home, a, b, model))
 
     @router.post("/releases/{release_id}:verify")
     def verify_release(
@@ -43,7 +45,7 @@ def create_router(aliases_of: AliasesOf) -> APIRouter:
         with database.read() as session:
             release = service.get(session, release_id, model)
         try:
-            service.verify(release, settings.paths.keys)
+            service.verify(release, settings.home, settings.paths.keys)
         except TamperedArtifact as error:
             return VerifiedOut(release_id=release.release_id, ok=False, reason=error.sentence)
         files = len(release.manifest["files"])

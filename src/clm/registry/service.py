@@ -42,7 +42,7 @@ def register(
         number=repository.last_number(session, model) + 1,
         parent=parent,
         update_id=update_id,
-        path=str(bundle.path),
+        path=f"{bundle.path.parent.name}/{bundle.path.name}",
         manifest=bundle.manifest,
         mlflow_version=None,
         created_at=now(),
@@ -84,16 +84,16 @@ def get_row(session: Session, reference: str, model: str | None = None) -> Relea
     return _row(session, reference, model)
 
 
-def compare(session: Session, a: str, b: str, model: str | None = None) -> comparison.Comparison:
+def compare(session: Session, home: Path, a: str, b: str, model: str | None = None) -> comparison.Comparison:
     """What changed from release `a` to release `b`."""
     before, after = get(session, a, model), get(session, b, model)
-    lineages = (read_lineage(Path(before.path)), read_lineage(Path(after.path)))
+    lineages = (read_lineage(home / before.path), read_lineage(home / after.path))
     return comparison.compare(before.release_id, after.release_id, (before.manifest, after.manifest), lineages)
 
 
-def verify(release: Release, keys: Path) -> None:
+def verify(release: Release, home: Path, keys: Path) -> None:
     """Raises TamperedArtifact where the bundle on disk is not what was registered."""
-    verify_bundle(Path(release.path), keys)
+    verify_bundle(home / release.path, keys)
 
 
 def as_release(row: ReleaseRow) -> Release:

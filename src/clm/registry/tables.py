@@ -18,7 +18,7 @@ class ReleaseRow(Base):
     number: Mapped[int]
     parent: Mapped[str | None]
     update_id: Mapped[str | None] = mapped_column(index=True)
-    path: Mapped[str]
+    path: Mapped[str]  # relative to the home
     manifest: Mapped[dict[str, Any]]
     mlflow_version: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from clm.core.hashing import short
@@ -88,7 +87,7 @@ def _write(settings: Settings, release: Release, metrics: dict[str, float]) -> s
         if not client.search_registered_models(f"name = '{release.model}'"):
             client.create_registered_model(release.model, description="Kept current by CLM.")
         local = settings.mlflow_uri is None  # a tracking server refuses sources on disk, so it gets the name only
-        source = Path(release.path).as_uri() if local else f"clm:/releases/{release.release_id}"
+        source = (settings.home / release.path).as_uri() if local else f"clm:/releases/{release.release_id}"
         version = client.create_model_version(release.model, source, run_id, tags=tags).version
     client.set_terminated(run_id)
     return str(version)

@@ -14,7 +14,8 @@ from clm.installation import Installation
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.stages import evaluate, gate, mixture, reject, release, repair, rollout, snapshot, train
 from clm.stages.context import Contexts
-from clm.stages.outcome import Done
+from clm.stages.outcome import Done, T
+from clm.stages.placing import placed, remembered
 from clm.updates import log
 from clm.updates import service as updates
 
@@ -56,31 +57,36 @@ class Work:
         return snapshot.pin(self.installation, update_id)
 
     def mixture(self, update_id: str, pinned: Snapshot) -> Done[Mixture]:
-        return mixture.draw(self._at(update_id), pinned)
+        return self._do(mixture.draw, update_id, pinned)
 
     def train(self, update_id: str, rows: Mixture) -> Done[Trained]:
-        return train.learn(self._at(update_id), rows)
+        return self._do(train.learn, update_id, rows)
 
     def evaluate(self, update_id: str, pinned: Snapshot, trained: Trained) -> Done[dict[str, Evaluation]]:
-        return evaluate.examine(self._at(update_id), pinned, trained)
+        return self._do(evaluate.examine, update_id, pinned, trained)
 
     def gate(self, update_id: str, trained: Trained, evaluations: dict[str, Evaluation]) -> Done[GateVerdict]:
-        return gate.decide(self._at(update_id), trained, evaluations)
+        return self._do(gate.decide, update_id, trained, evaluations)
 
     def can_repair(self, update_id: str, candidate: Judged) -> bool:
         return repair.possible(self._at(update_id), candidate)
 
     def repair(self, update_id: str, pinned: Snapshot, candidate: Judged) -> Done[Judged]:
-        return repair.repair(self._at(update_id), pinned, candidate)
+        return self._do(repair.repair, update_id, pinned, candidate)
 
     def reject(self, update_id: str, candidate: Judged) -> str:
         return reject.reject(self._at(update_id), candidate)
 
     def release(self, update_id: str, pinned: Snapshot, candidate: Judged) -> Done[Release]:
-        return release.release(self._at(update_id), pinned, candidate)
+        return self._do(release.release, update_id, pinned, candidate)
 
     def rollout(self, update_id: str, released: Release) -> Done[list[str]]:
         return rollout.roll_out(self.installation, update_id, released, self._wait)
 
     def finish(self, update_id: str, state: str, sentence: str) -> str:
         return rollout.finish(self.installation, update_id, state, sentence)
+
+    def _do(self, stage: Callable[..., Done[T]], update_id: str, *made: Any) -> Done[T]:
+        home = self.installation.paths.home
+        result, detail, message = stage(self._at(update_id), *(placed(each, home) for each in made))
+        return remembered(result, home), detail, message

@@ -1,7 +1,6 @@
 """A task with two experts: both answer for it, whichever is asked, and both leave with it."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +26,7 @@ def test_all_parts_of_a_task_are_its_own(make_home: Callable[..., Home]) -> None
     assert release.composition.tasks == {"colour", "town"}
     assert release.composition.parts("colour") == ["colour", "colour.2"]
 
-    served = read_release(Path(release.path))
+    served = read_release(home.settings.home / release.path)
     assert set(served.experts) == set(rows) and served.router is not None
     router = load_router(served.router[1], served.router[0])
     base = load_base(home.settings.paths.bases / served.base_hash, threads=1)

@@ -92,7 +92,7 @@ def test_one_batch_that_can_not_be_finished_does_not_stop_the_others(room: Room,
         with room.database.transaction() as session:
             (waiting, *_) = reversed(repository.unfinished(session))
             waiting.idempotency_key = name
-            lost = Path(waiting.spool_path or "")
+            lost = room.settings.home / (waiting.spool_path or "")
     lost.unlink()
     assert [report.accepted for report in service.recover(room.intake)] == [1]
     with room.database.read() as session:

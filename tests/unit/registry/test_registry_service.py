@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,9 +127,9 @@ def pair(register: Register) -> tuple[Release, Release]:
     return old, new
 
 
-def test_what_changed_between_two_releases(pair: tuple[Release, Release], database: Database) -> None:
+def test_what_changed_between_two_releases(pair: tuple[Release, Release], database: Database, paths: Paths) -> None:
     with database.read() as session:
-        result = service.compare(session, "v1", "v2", "support")
+        result = service.compare(session, paths.home, "v1", "v2", "support")
     assert (result.before, result.after) == (pair[0].release_id, pair[1].release_id)
     assert (result.base_changed, result.router_changed) == (False, True)
     assert [(e.task, e.change, e.records_added, e.records_removed) for e in result.experts] == [
@@ -163,7 +162,7 @@ def test_over_http(pair: tuple[Release, Release], database: Database, paths: Pat
     assert client.get("/releases/v1/compare/v2", params={"model": "support"}).json()["router_changed"] is True
     assert client.get("/releases/v9", params={"model": "support"}).status_code == 404
     assert client.post(f"/releases/{new.release_id}:verify").json()["ok"] is True
-    (Path(new.path) / "router" / "router.json").write_text("{}")
+    (paths.home / new.path / "router" / "router.json").write_text("{}")
     verified = client.post("/releases/v2:verify", params={"model": "support"}).json()
     assert verified["ok"] is False
     assert "router/router.json was changed" in verified["reason"]
