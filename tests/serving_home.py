@@ -19,7 +19,7 @@ from clm.core.clock import now
 from clm.core.database import Database
 from clm.core.process import spawn, stop
 from clm.deployment import service as deployment
-from clm.deployment.routes import project_routes
+from clm.deployment.targets.targets import reconcile
 from clm.llm.base import Base, import_base, load_base
 from clm.llm.experts import new_expert, save_expert
 from clm.llm.prompts import chat_ids
@@ -58,18 +58,18 @@ class ServingHome:
         with self.database.transaction() as session:
             chosen = policy or RolloutPolicy(steps=(30,))
             rollout = deployment.start_rollout(session, CALLER, self.releases[name], chosen, None).id
-        project_routes(self.database, self.settings)
+        reconcile(self.database, self.settings)
         return rollout
 
     def go_live(self, rollout: str) -> None:
         with self.database.transaction() as session:
             deployment.tick(session, CALLER, rollout, GOOD, GOOD, True, now())
-        project_routes(self.database, self.settings)
+        reconcile(self.database, self.settings)
 
     def act(self, action: str, **how: Any) -> None:
         with self.database.transaction() as session:
             deployment.act(session, CALLER, MODEL, action, **how)
-        project_routes(self.database, self.settings)
+        reconcile(self.database, self.settings)
 
     def expected(self, name: str, prompt: str, tokens: int) -> tuple[str, str]:
         """(text, expert) that the release must answer, computed here without engine and gateway."""
@@ -119,7 +119,7 @@ def make_home(home: Path, count: int = 2) -> ServingHome:
     with database.transaction() as session:
         create_model(session, CALLER, name=MODEL, base_reference="tiny", base_hash=imported.base_hash, policy=policy)
         deployment.deploy_first(session, CALLER, MODEL, releases["v1"])
-    project_routes(database, settings)
+    reconcile(database, settings)
     return ServingHome(settings, database, base, releases)
 
 

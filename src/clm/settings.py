@@ -39,6 +39,8 @@ class Settings(BaseModel):
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="of the base's weights; what is trained stays float32"
     )
+    engine: str = Field(default="transformers", description="what holds releases and answers; see clm.serving.engines")
+    target: str = Field(default="local", description="where releases serve; see clm.deployment.targets")
     jobs: RunnerName = Field(
         default="subprocess", description="where training and evaluation run: in a process each, or in the worker's own"
     )

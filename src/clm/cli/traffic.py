@@ -18,7 +18,8 @@ def start(
 ) -> None:
     """Move traffic to a release that is registered already."""
     from clm.catalog import service as catalog
-    from clm.deployment import routes, service
+    from clm.deployment import service
+    from clm.deployment.targets import targets
     from clm.policies import RolloutPolicy
     from clm.registry import service as registry
 
@@ -27,7 +28,7 @@ def start(
         policy = catalog.policy_of(catalog.get_model(session, model)).rollout
         policy = RolloutPolicy.model_validate({**policy.model_dump(), **({"kind": kind} if kind else {})})
         rollout = service.start_rollout(session, here.caller, registry.get(session, release, model), policy, None)
-    routes.project_routes(here.database, here.settings)
+    targets.reconcile(here.database, here.settings)
     typer.echo(f"Rollout {rollout.id} ({rollout.kind}) has begun; the worker moves it on.")
 
 

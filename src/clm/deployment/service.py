@@ -1,7 +1,7 @@
 """Deployments: which release serves a model, and how the next one takes over. The caller commits.
 
 Every function changes rows in the caller's transaction, with audit entry and event. After the commit the boundary
-calls `clm.deployment.routes.project_routes`, and serving follows.
+calls `clm.deployment.targets.targets.reconcile`, and serving follows.
 """
 
 from datetime import datetime

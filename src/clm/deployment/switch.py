@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.deployment.repository import get_deployment, history
-from clm.deployment.routes import project_routes
 from clm.deployment.service import act, record_rollback_ms
+from clm.deployment.targets.targets import reconcile
 from clm.settings import Settings
 
 
@@ -39,7 +39,7 @@ def move_traffic(
         deployment = act(session, caller, model, action, expected_revision, to, reason)
         session.flush()
         rollout_id = rollout_id or history(session, model, 1)[0].id
-    project_routes(database, settings)
+    reconcile(database, settings)
     milliseconds = (time.perf_counter() - start) * 1000
     if action == "rollback":
         with database.transaction() as session:

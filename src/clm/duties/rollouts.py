@@ -5,20 +5,20 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
 
-import httpx
-
 from clm.core.caller import WORKER
 from clm.core.clock import now
 from clm.core.running import read_state
 from clm.deployment import repository as rows
-from clm.deployment import routes
 from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
+from clm.deployment.targets import targets
 from clm.duties.duty import Duty, Start, nothing_to_run
 from clm.evaluation.answers import has_answers, probes
 from clm.installation import Installation
 from clm.monitoring import repository as monitoring
 from clm.records import kept_try
+from clm.serving.engines.engine import EngineControl, EngineFailed, NoEngine, Question
+from clm.serving.engines.engines import control_of
 from clm.stages import repair_plan
 from clm.updates import service as updates
 
@@ -30,16 +30,16 @@ _log = logging.getLogger(__name__)
 class Rollouts(Duty):
     """One `tick` looks at every rollout under way. Remembers only what it has proven already."""
 
-    def __init__(self, on: Installation, start: Start = nothing_to_run, engine: httpx.Client | None = None) -> None:
+    def __init__(self, on: Installation, start: Start = nothing_to_run, engine: EngineControl | None = None) -> None:
         super().__init__(on, start)
-        self._engine = engine or httpx.Client(base_url=on.settings.engine_url, timeout=120)
+        self._engine = engine or control_of(on.settings)
         self._ready: set[str] = set()  # rollouts whose candidate has shown parity
         # An engine may take minutes over an answer; no other rollout waits for that, least of all to go back.
         self._asking: dict[str, Future[tuple[bool, str | None]]] = {}  # by rollout
 
     def tick(self) -> None:
         # Whoever committed a move may have been killed before it told serving.
-        routes.project_routes(self.on.database, self.on.settings)
+        targets.reconcile(self.on.database, self.on.settings)
         with self.on.database.read() as session:
             rollouts = rows.rollouts_under_way(session)
         for rollout in rollouts:
@@ -51,7 +51,7 @@ class Rollouts(Duty):
             candidate = monitoring.window(session, rollout.release_id, rollout.step_started_at)
             baseline = monitoring.window(session, rollout.baseline, rollout.step_started_at)
             deployment.tick(session, WORKER, rollout.id, candidate, baseline, ready, now(), objection)
-        routes.project_routes(self.on.database, self.on.settings)
+        targets.reconcile(self.on.database, self.on.settings)
 
     def _readiness(self, rollout: RolloutRow) -> tuple[bool, str | None]:
         """Whether the candidate may get traffic, or a sentence why it never will."""
@@ -64,7 +64,7 @@ class Rollouts(Duty):
         del self._asking[rollout.id]
         try:
             ready, objection = asking.result()
-        except httpx.HTTPError as error:
+        except (NoEngine, EngineFailed) as error:
             _log.warning("the engine does not answer, rollout %s waits: %s", rollout.id, error)
             return False, None
         if ready:
@@ -88,16 +88,16 @@ class Rollouts(Duty):
         # Where services are started one by one nothing lists them: then an engine that knows the champion is ours.
         must_be_served = rollout.kind != "blue-green" or self._is_listed()
         try:
-            known = self._engine.get("/internal/releases", timeout=5).raise_for_status().json()
-        except httpx.ConnectError:
+            held = self._engine.held()
+        except NoEngine:
             if must_be_served:
                 raise
             return True, None  # no engine runs on this home; it verifies the bundle when it starts
-        if not must_be_served and rollout.baseline not in {*known["ready"], *known["loading"], *known["errors"]}:
+        if not must_be_served and rollout.baseline not in held.known:
             return True, None
-        if rollout.release_id in known["errors"]:
-            return False, f"the engine refused the release: {known['errors'][rollout.release_id]}"
-        if rollout.release_id not in known["ready"]:
+        if rollout.release_id in held.errors:
+            return False, f"the engine refused the release: {held.errors[rollout.release_id]}"
+        if rollout.release_id not in held.ready:
             return False, None
         objection = self._parity(rollout)
         return objection is None, objection
@@ -114,12 +114,10 @@ class Rollouts(Duty):
         if not has_answers(evaluated):
             return f"parity can't be checked: the answers that the gate evaluated are missing in {evaluated.name}"
         expected = probes(evaluated, PROBES)
-        asked = [{"shape": p.shape, "content": p.content, "max_tokens": p.max_new_tokens} for p in expected]
-        answer = self._engine.post("/internal/probe", json={"release_id": rollout.release_id, "probes": asked})
-        served = answer.raise_for_status().json()["answers"]
-        for probe, got in zip(expected, served, strict=True):
-            if got["text"] != probe.answer or got["expert"] != probe.routed:
-                return (f"parity check failed: the engine answered {got['text']!r} ({got['expert']}) where the gate "
+        asked = [Question(probe.shape, probe.content, probe.max_new_tokens) for probe in expected]
+        for probe, got in zip(expected, self._engine.probe(rollout.release_id, asked), strict=True):
+            if got.text != probe.answer or got.expert != probe.routed:
+                return (f"parity check failed: the engine answered {got.text!r} ({got.expert}) where the gate "
                         f"had evaluated {probe.answer!r} ({probe.routed})")  # fmt: skip
         return None
 

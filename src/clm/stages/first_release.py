@@ -8,8 +8,8 @@ import sys
 from clm import errors
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
-from clm.deployment import routes
 from clm.deployment import service as deployment
+from clm.deployment.targets import targets
 from clm.errors import ClmError, InvalidInput
 from clm.installation import Installation
 from clm.policies import ModelPolicy
@@ -54,7 +54,7 @@ def create_model(
         session.flush()
         release = registry.register(session, caller, bundle, model=name, parent=None, update_id=None)
         deployment.deploy_first(session, caller, name, release)
-    routes.project_routes(database, settings)
+    targets.reconcile(database, settings)
     return release
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from clm.catalog import service as catalog
 from clm.core.caller import WORKER
 from clm.deployment import repository as rollouts
-from clm.deployment import routes
 from clm.deployment import service as deployment
+from clm.deployment.targets import targets
 from clm.installation import Installation
 from clm.policies import ModelPolicy
 from clm.records import Release
@@ -23,7 +23,7 @@ def roll_out(on: Installation, update_id: str, release: Release, wait: Callable[
         policy = ModelPolicy.model_validate(update.policy).rollout
         rollout = deployment.start_rollout(session, WORKER, release, policy, update_id)
         rollout_id = update.rollout_id = rollout.id
-    routes.project_routes(on.database, on.settings)
+    targets.reconcile(on.database, on.settings)
     log.write(folder, "rollout", f"{policy.kind} rollout of v{release.number} begins.")
     told = 0
     while True:

@@ -12,22 +12,22 @@ from clm.core.database import Database
 from clm.core.files import read_json
 from clm.deployment import repository
 from clm.deployment.endpoints import create_router
-from clm.deployment.routes import project_routes
+from clm.deployment.targets.targets import reconcile
 from clm.monitoring.repository import window
 from clm.settings import Settings
 from deployments import NOTHING, begin, tick
 
 
 def test_routes_follow_the_database(database: Database, settings: Settings) -> None:
-    routes = project_routes(database, settings)
+    routes = reconcile(database, settings)
     written = settings.paths.routes.stat()
     assert routes["models"]["support"]["champion"] == "a" * 64
-    assert project_routes(database, settings) == routes
+    assert reconcile(database, settings) == routes
     assert settings.paths.routes.stat().st_ino == written.st_ino  # unchanged: not written again
     rollout = begin(database, "b")
-    assert project_routes(database, settings)["models"]["support"]["candidate_state"] == "warming"
+    assert reconcile(database, settings)["models"]["support"]["candidate_state"] == "warming"
     tick(database, rollout)
-    live = project_routes(database, settings)
+    live = reconcile(database, settings)
     assert live["models"]["support"]["candidate_state"] == "live"
     assert live["models"]["support"]["candidate_share"] == 10
     assert live["models"]["support"]["generation"] == {"max_new_tokens": 64, "temperature": 0.0}
@@ -43,7 +43,7 @@ def test_projections_that_race_end_at_the_newest_state(database: Database, setti
             with database.transaction() as session:
                 row = repository.get_deployment(session, "support")
                 row.candidate_share, row.revision = row.candidate_share + 1, row.revision + 1
-            project_routes(database, settings)
+            reconcile(database, settings)
 
     threads = [threading.Thread(target=back_and_forth) for _ in range(4)]
     for thread in threads:

@@ -10,10 +10,11 @@ import pytest
 
 from clm.deployment import repository
 from clm.deployment import service as deployment
-from clm.deployment.routes import project_routes
+from clm.deployment.targets.targets import reconcile
 from clm.duties.rollouts import Rollouts
 from clm.installation import Installation
 from clm.policies import RolloutPolicy
+from clm.serving.engines.transformers import TransformersControl
 from serving_home import CALLER, MODEL, ServingHome, make_home
 
 AT_ONCE = RolloutPolicy(kind="blue-green")
@@ -49,14 +50,14 @@ def waiting(home: ServingHome) -> bool:
 def begin(home: ServingHome, update_id: str | None = None) -> str:
     with home.database.transaction() as session:
         rollout = deployment.start_rollout(session, CALLER, home.releases["v2"], AT_ONCE, update_id).id
-    project_routes(home.database, home.settings)
+    reconcile(home.database, home.settings)
     return rollout
 
 
 def delivery(home: ServingHome, engine: Callable[[httpx.Request], httpx.Response]) -> Rollouts:
     """With an engine that answers as said; no process list lies in this home."""
-    client = httpx.Client(base_url="http://engine", transport=httpx.MockTransport(engine))
-    return Rollouts(Installation(home.settings, home.database), engine=client)
+    control = TransformersControl(home.settings, httpx.MockTransport(engine))
+    return Rollouts(Installation(home.settings, home.database), engine=control)
 
 
 def knowing(*ready: str, loading: tuple[str, ...] = ()) -> Callable[[httpx.Request], httpx.Response]:

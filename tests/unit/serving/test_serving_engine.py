@@ -14,8 +14,9 @@ from clm.llm.prompts import chat_ids
 from clm.llm.runtime import GenerationRequest
 from clm.serving.engine.app import Engine
 from clm.serving.engine.release import read_release
-from clm.serving.engine.scheduler import SHORT_ANSWER, EngineAnswer, Job, Scheduler
+from clm.serving.engine.scheduler import SHORT_ANSWER, Job, Scheduler
 from clm.serving.engine.slots import Slot, Slots
+from clm.serving.engines.engine import EngineAnswer
 from clm.serving.routes import RoutesFile
 from serving_home import PROMPTS, ServingHome, make_home
 

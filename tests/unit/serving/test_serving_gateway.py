@@ -9,12 +9,14 @@ import httpx
 import pytest
 
 from clm.errors import InvalidInput
+from clm.serving.engines.engine import EngineAnswer, EngineFailed, EngineRequest
+from clm.serving.engines.transformers import TransformersEngine
 from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
-from clm.serving.gateway.engine_client import EngineAnswer, EngineClient, EngineFailed
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 from clm.serving.gateway.schemas import ChatWish
 from clm.serving.routes import Route, Routes
+from clm.settings import Settings
 
 ANSWER = {"text": "a\u2028b", "expert": "base", "prompt_tokens": 3, "completion_tokens": 2, "finish_reason": "stop"}
 RELEASE = "a" * 64
@@ -56,7 +58,7 @@ async def asked(handler: Handler) -> tuple[list[dict[str, Any] | str], list[Answ
     """The events that a client gets of a stream, and what was booked."""
     kept = Kept()
     log = RequestLog(kept, seconds=0.01)
-    client = EngineClient("http://engine", httpx.MockTransport(handler))
+    client = TransformersEngine(Settings(), httpx.MockTransport(handler))
     try:
         streaming = await Answering(kept, client, log).stream(WISH, None)
         raw = b"".join([chunk async for chunk in openai.chunks(WISH, streaming)])
@@ -88,7 +90,7 @@ def test_what_a_client_gets_is_one_line_an_event_for_every_reading_of_lines() ->
     async def raw() -> str:
         kept = Kept()
         log = RequestLog(kept, seconds=0.01)
-        client = EngineClient("http://engine", httpx.MockTransport(saying(content)))
+        client = TransformersEngine(Settings(), httpx.MockTransport(saying(content)))
         streaming = await Answering(kept, client, log).stream(WISH, None)
         try:
             return b"".join([chunk async for chunk in openai.chunks(WISH, streaming)]).decode()
@@ -123,7 +125,7 @@ def test_a_fault_that_nobody_foresaw_is_an_event_and_the_release_s_error(monkeyp
     def broken(_: object) -> EngineAnswer:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("clm.serving.gateway.engine_client._answer", broken)
+    monkeypatch.setattr("clm.serving.engines.transformers._answer", broken)
     events, records = asyncio.run(asked(saying(lines({"delta": "a"}, {"answer": ANSWER}))))
     last = events[-1]
     assert isinstance(last, dict) and last["error"]["type"] == "server_error"
@@ -134,17 +136,17 @@ def test_a_fault_that_nobody_foresaw_is_an_event_and_the_release_s_error(monkeyp
 
 def test_an_engine_s_refusal_keeps_its_field_and_code() -> None:
     problem = {"detail": "The prompt has 9 tokens.", "field": "messages", "code": "context_length_exceeded"}
-    client = EngineClient("http://engine", httpx.MockTransport(lambda _: httpx.Response(422, json=problem)))
+    client = TransformersEngine(Settings(), httpx.MockTransport(lambda _: httpx.Response(422, json=problem)))
     with pytest.raises(InvalidInput, match="9 tokens") as refused:
-        asyncio.run(client.generate({}))
+        asyncio.run(client.answer(EngineRequest("r", prompt="hi")))
     assert refused.value.details == {"field": "messages", "code": "context_length_exceeded"}
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}"])
 def test_an_answer_that_is_none_is_the_engine_s_failure(answer: bytes) -> None:
-    client = EngineClient("http://engine", httpx.MockTransport(lambda _: httpx.Response(200, content=answer)))
+    client = TransformersEngine(Settings(), httpx.MockTransport(lambda _: httpx.Response(200, content=answer)))
     with pytest.raises(EngineFailed, match="can't be read"):
-        asyncio.run(client.generate({}))
+        asyncio.run(client.answer(EngineRequest("r", prompt="hi")))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -156,7 +158,7 @@ def test_a_client_that_leaves_while_it_waits_is_nobody_s_fault(streamed: bool) -
     async def leave() -> list[AnswerRecord]:
         kept = Kept()
         log = RequestLog(kept, seconds=0.01)
-        answering = Answering(kept, EngineClient("http://engine", httpx.MockTransport(never)), log)
+        answering = Answering(kept, TransformersEngine(Settings(), httpx.MockTransport(never)), log)
         asking = asyncio.ensure_future((answering.stream if streamed else answering.answer)(WISH, None))
         await asyncio.sleep(0.05)
         asking.cancel()

@@ -21,8 +21,9 @@ from clm.llm.prompts import chat_ids, prompt_ids, routing_ids
 from clm.llm.runtime import GenerationRequest
 from clm.records import Shape
 from clm.serving.engine.faults import GARBAGE_TEMPERATURE, Fault, scramble
-from clm.serving.engine.scheduler import EngineAnswer, Job, Scheduler
+from clm.serving.engine.scheduler import Job, Scheduler
 from clm.serving.engine.slots import Slot, Slots
+from clm.serving.engines.engine import EngineAnswer
 from clm.serving.routes import RoutesFile
 from clm.settings import Settings
 

@@ -19,6 +19,7 @@ from clm.llm.reading import Reading
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE
 from clm.serving.engine.slots import Slot, Slots
+from clm.serving.engines.engine import EngineAnswer
 
 Mix = list[tuple[str, float]]  # tasks and their weights, the nearest first
 
@@ -27,15 +28,6 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 32  # requests of one batch
 SHORT_ANSWER = 256  # tokens; whoever wants more takes the long lane
 GATHER_SECONDS = 0.005  # after the first request, how long others may still join
-
-
-@dataclass(frozen=True)
-class EngineAnswer:
-    text: str
-    expert: str  # task whose expert answered, the nearest where several were mixed, or BASE
-    prompt_tokens: int
-    completion_tokens: int
-    finish_reason: str  # "stop" | "length"
 
 
 @dataclass(eq=False)

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from clm.core.clock import now
 from clm.core.hashing import sha256_text
 from clm.core.ids import new_id
 from clm.errors import ClientGone, ClmError, InvalidInput
-from clm.serving.gateway.engine_client import EngineAnswer, EngineClient, EngineFailed
+from clm.serving.engines.engine import Engine, EngineAnswer, EngineFailed, EngineRequest
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 from clm.serving.gateway.schemas import ChatWish, PromptWish
 from clm.serving.gateway.split import Choice, champion, choose
@@ -65,7 +65,7 @@ class RoutesNow(Protocol):
 
 
 class Answering:
-    def __init__(self, routes: RoutesNow, engine: EngineClient, log: RequestLog) -> None:
+    def __init__(self, routes: RoutesNow, engine: Engine, log: RequestLog) -> None:
         self._routes = routes
         self._engine = engine
         self._log = log
@@ -102,7 +102,7 @@ class Answering:
 
     async def _ask(self, attempt: _Try, wish: ChatWish | PromptWish) -> Answered:
         try:
-            answer = await self._engine.generate(_body(attempt.choice, wish))
+            answer = await self._engine.answer(_request(attempt.choice, wish))
         except (Exception, asyncio.CancelledError) as error:
             self._note(attempt, error)
             raise
@@ -110,7 +110,7 @@ class Answering:
         return Answered(attempt.record_id, attempt.choice.release_id, answer)
 
     async def _open(self, attempt: _Try, wish: ChatWish | PromptWish) -> Streaming:
-        pieces = self._engine.stream(_body(attempt.choice, wish))
+        pieces = self._engine.stream(_request(attempt.choice, wish))
         try:
             first = await anext(pieces)
         except (Exception, asyncio.CancelledError) as error:
@@ -157,17 +157,17 @@ def _fault(error: Exception) -> tuple[int, str]:
     return 500, f"The gateway failed on this answer ({type(error).__name__})."
 
 
-def _body(choice: Choice, wish: ChatWish | PromptWish) -> dict[str, Any]:
+def _request(choice: Choice, wish: ChatWish | PromptWish) -> EngineRequest:
     route = choice.route
-    return {
-        "release_id": choice.release_id,
+    return EngineRequest(
+        release_id=choice.release_id,
         **wish.question(),
-        "max_tokens": wish.limit() or route.max_new_tokens,
-        "temperature": route.temperature if wish.temperature is None else wish.temperature,
-        "top_p": wish.top_p,
-        "seed": wish.seed,
-        "stop": wish.stop,
-    }
+        max_tokens=wish.limit() or route.max_new_tokens,
+        temperature=route.temperature if wish.temperature is None else wish.temperature,
+        top_p=wish.top_p,
+        seed=wish.seed,
+        stop=tuple(wish.stop),
+    )
 
 
 def _flaw(answer: EngineAnswer, wish: ChatWish | PromptWish) -> str | None:

@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from clm.core import http
 from clm.core.database import Database
 from clm.errors import ClmError, InvalidInput, TooLarge, Unavailable, unknown_name
+from clm.serving.engines.engines import engine_of
 from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
-from clm.serving.gateway.engine_client import EngineClient
 from clm.serving.gateway.request_log import Archive, RequestLog
 from clm.serving.gateway.schemas import ChatWish, FeedbackWish, PromptWish, field_path
 from clm.serving.routes import RoutesFile
@@ -33,7 +33,7 @@ BodyModel = TypeVar("BodyModel", bound=BaseModel)
 
 def create_app(settings: Settings, database: Database, archive: Archive) -> FastAPI:
     routes = RoutesFile(settings.paths.routes)
-    engine = EngineClient(settings.engine_url)
+    engine = engine_of(settings)
     requests = RequestLog(archive)
     answering = Answering(routes, engine, requests)
 

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from clm.core.hashing import short
 from clm.errors import ClmError
+from clm.serving.engines.engine import EngineAnswer
 from clm.serving.gateway.answering import Answered, Streaming
-from clm.serving.gateway.engine_client import EngineAnswer
 from clm.serving.gateway.schemas import ChatWish, PromptWish
 
 log = logging.getLogger(__name__)
