@@ -27,10 +27,10 @@ from clm.deployment import repository
 from clm.deployment import service as deployment
 from clm.errors import InvalidInput
 from clm.evaluation.answer_store import AnswerStore
-from clm.evaluation.answers import AnswerRow
 from clm.evaluation.evaluator import Candidate, Evaluator
 from clm.evaluation.lazy_model import LazyModel
-from clm.evaluation.suites import SuiteExample
+from clm.formats.answers import AnswerRow
+from clm.formats.suites import SuiteExample
 from clm.ingest import conflicts
 from clm.ingest import service as ingest
 from clm.ingest.dropping import drop

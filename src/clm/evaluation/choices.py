@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from clm.core.content import content_hash
 from clm.errors import InvalidInput
-from clm.evaluation.suites import SuiteExample
+from clm.formats.suites import SuiteExample
 from clm.llm.prompts import IGNORED, completion_text, example_ids
 from clm.llm.tokenizer import ChatTokenizer
 

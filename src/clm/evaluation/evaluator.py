@@ -13,13 +13,13 @@ import numpy as np
 
 from clm.errors import TrainingFailed
 from clm.evaluation.answer_store import AnswerStore, answer_key, features_key, likelihood_key
-from clm.evaluation.answers import AnswerRow
 from clm.evaluation.choices import likeliest, variants
 from clm.evaluation.judge import Judge, Pair
 from clm.evaluation.lazy_model import LazyModel
 from clm.evaluation.metrics import ANSWER_METRICS, CHOICE, JUDGE, LIKELIHOOD_METRICS, check_metric, exact_match
 from clm.evaluation.sequential import examining_order, look_sizes
-from clm.evaluation.suites import SuiteExample
+from clm.formats.answers import AnswerRow
+from clm.formats.suites import SuiteExample
 from clm.jobs.job import Stored
 from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, request_text, routing_ids

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from clm.errors import InvalidInput
 from clm.evaluation.answer_store import AnswerStore
-from clm.evaluation.answers import AnswerRow, example_scores, write_answers
+from clm.evaluation.answers import example_scores, scored
 from clm.evaluation.comparison import clearly_worse
 from clm.evaluation.evaluator import Candidate, Enough, Evaluator
 from clm.evaluation.judge import Judge
 from clm.evaluation.lazy_model import LazyModel
 from clm.evaluation.metrics import JUDGE
 from clm.evaluation.scores import task_scores
-from clm.evaluation.suites import read_suites
+from clm.formats.answers import AnswerRow, write_answers
+from clm.formats.suites import read_suites
 from clm.jobs.evaluation import Answered, EarlyStop, EvaluationJob, EvaluationResult
 from clm.jobs.files import run_in_folder, run_once
 from clm.jobs.progress import tell
@@ -71,7 +72,7 @@ def _clearly_worse(rule: EarlyStop, champion_answers: Path) -> Enough:
     champion = example_scores(champion_answers)
 
     def enough(task: str, rows: Sequence[AnswerRow]) -> bool:
-        ours = [row.scored() for row in rows]
+        ours = [scored(row) for row in rows]
         return clearly_worse(ours, champion.get(task, []), rule.margins[task], rule.confidence, rule.claims)
 
     return enough

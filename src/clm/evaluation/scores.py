@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from clm.core.hashing import sha256_json
-from clm.evaluation.answers import AnswerRow
 from clm.evaluation.evaluator import Candidate, Suites
 from clm.evaluation.metrics import JUDGE
-from clm.evaluation.suites import suite_hash
+from clm.formats.answers import AnswerRow
+from clm.formats.suites import suite_hash
 from clm.records import BASE, Metric, SliceKind, SliceScore, TaskScore, task_of
 
 

@@ -57,7 +57,7 @@ class EvaluationJob(Job[EvaluationResult]):
     result: ClassVar[type[Any]] = EvaluationResult
 
     compositions: dict[str, Contestant]
-    suites: Path  # Parquet, see clm.evaluation.suites
+    suites: Path  # Parquet, see clm.formats.suites
     metrics: dict[str, Metric]  # by task
     max_new_tokens: int
     early_stop: EarlyStop | None = None

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars as pl
-
+from clm.formats.answers import read_answers
 from clm.llm.router import answer_numbers, load_features
 from clm.records import Evaluation, part_number, task_of
 
@@ -16,14 +15,14 @@ def confused(evaluation: Evaluation, features: Mapping[str, Path]) -> dict[str, 
     """
     experts = evaluation.composition.experts
     several = {task_of(name) for name in experts if part_number(name) > 1}
-    answers = pl.read_parquet(evaluation.answers, columns=["task", "routed", "reference"], glob=False)
+    answers = [row for row in read_answers(Path(evaluation.answers)) if row.task in several] if several else []
     found: dict[str, float] = {}
     for task in sorted(several):
         taught = {name: load_features(features[name]).answers for name in evaluation.composition.parts(task)}
-        own = answers.filter(pl.col("task") == task)
-        numbers = answer_numbers([reference.strip() for reference in own["reference"]])
+        own = [row for row in answers if row.task == task]
+        numbers = answer_numbers([row.reference.strip() for row in own])
         wrong = known = 0
-        for routed, number in zip(own["routed"], numbers, strict=True):
+        for routed, number in zip((row.routed for row in own), numbers, strict=True):
             owners = {name for name, own_answers in taught.items() if own_answers is not None and number in own_answers}
             known += bool(owners)
             wrong += bool(owners) and routed in taught and routed not in owners

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
-import polars as pl
-
 from clm.catalog import service as catalog
 from clm.core.hashing import canonical_json
 from clm.deployment import repository as deployments
 from clm.errors import InvalidInput
+from clm.formats.answers import read_answers
+from clm.formats.mixture import write_mixture
+from clm.formats.parquet import read_rows
+from clm.formats.suites import write_suites
 from clm.ingest.batch import peek
 from clm.ingest.conflicts import pins
 from clm.installation import Installation
@@ -169,12 +171,10 @@ def _rows_of(
     records = _records(settings, task, file)
     random.Random(0).shuffle(records)
     held_back = max(1, round(HELD_BACK * len(records)))
-    pl.DataFrame([_plain(r) for r in records[held_back:]]).write_parquet(mixture)
-    known = pl.read_parquet(suites, glob=False).filter(pl.col("task") != task)
-    asked = pl.DataFrame([_plain(r) | {"example_id": r.record_id} for r in records[:held_back]]).with_columns(
-        slice=pl.lit(1, pl.Int32), kind=pl.lit("held_out"), old_answers=pl.lit("[]")
-    )
-    pl.concat([known, asked.select(known.columns)]).write_parquet(suites)
+    write_mixture(mixture, [_plain(record) for record in records[held_back:]])
+    held_out = {"slice": 1, "kind": "held_out", "old_answers": "[]"}
+    known = [row for row in read_rows(suites) if row["task"] != task]
+    write_suites(suites, known + [_plain(r) | {"example_id": r.record_id} | held_out for r in records[:held_back]])
     return mixture
 
 
@@ -219,8 +219,7 @@ def _impacts(answered: dict[str, Answered], task: str, role: Role) -> tuple[Task
 def _routes(answers: Path) -> dict[str, Routes]:
     """Who answered whose prompts, from an answers file."""
     found: dict[str, Routes] = {}
-    counted = pl.read_parquet(answers, columns=["task", "routed"], glob=False).group_by("task", "routed").len()
-    for task, routed, n in counted.sort("task", "routed").iter_rows():
-        routes = found.setdefault(task, {})
-        routes[task_of(routed)] = routes.get(task_of(routed), 0) + n
+    for row in read_answers(answers):
+        routes = found.setdefault(row.task, {})
+        routes[task_of(row.routed)] = routes.get(task_of(row.routed), 0) + 1
     return found

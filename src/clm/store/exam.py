@@ -8,20 +8,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from clm.core.hashing import canonical_json
+from clm.formats import suites
 from clm.store import delta, renewal
-from clm.store.mixture import CONTENT, answer_of, in_order, write_rows
+from clm.store.mixture import CONTENT, answer_of, in_order
 from clm.store.view import Row, View
 
 FEWEST = 20  # held-out examples of an old slice stay in use, whatever the bound on all of them says
-_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
-    + [("slice", pa.int32()), ("kind", pa.string()), ("old_answers", pa.string())]  # a JSON list
-)
 Bounds = tuple[int, int] | None  # rows of an old slice, of all old slices together; None: all stay in use
 
 
@@ -127,7 +123,7 @@ def write_suites(
     recall: Sequence[RecallOf] = (),
     keep: Callable[[Row], bool] = lambda _: True,
 ) -> Path:
-    """Writes the columns of clm.evaluation.suites: by task, then by example. `keep` is asked of every row."""
+    """Writes `clm.formats.suites`: by task, then by example. `keep` is asked of every row."""
     found: list[Row] = []
     chosen_of = {task: examples(view, task, bounds) for task in sorted(tasks)}
     kept = [row for rows in chosen_of.values() for row in rows if renewal.STANDS_IN not in row]
@@ -147,8 +143,7 @@ def write_suites(
             row |= {"example_id": row["record_id"], "old_answers": canonical_json(stale)}
             if keep(row):
                 found.append(row)
-    write_rows(out, found, _SCHEMA)
-    return out
+    return suites.write_suites(out, found)
 
 
 def _with_content(table: DeltaTable, task: str, rows: Sequence[Row]) -> list[Row]:

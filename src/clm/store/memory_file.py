@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clm.core.files import write_bytes
 from clm.core.hashing import sha256_file
 from clm.errors import InvalidInput, TamperedArtifact
+from clm.formats.mixture import read_mixture
 from clm.policies import MemoryPolicy
 from clm.records import Memory, Mixture
 from clm.store import memory
@@ -118,8 +119,7 @@ def _array(values: list[Any]) -> NDArray[Any]:
 
 
 def _new_of(mixture: Mixture) -> Collection[str]:
-    rows = pq.read_table(mixture.path, columns=["record_id", "origin"]).to_pylist()
-    return {row["record_id"] for row in rows if row["origin"] == "new"}
+    return {row.record_id for row in read_mixture(Path(mixture.path)) if row.origin == "new"}
 
 
 def _read(file: Path) -> Kept:

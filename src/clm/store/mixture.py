@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from clm.core.content import completion, prompt_key
-from clm.core.files import write_bytes
 from clm.core.hashing import sha256_json
 from clm.errors import ClmError, InvalidInput
+from clm.formats.mixture import read_mixture, write_mixture
 from clm.records import Json, Mixture, Shape
 from clm.store import delta, memory
 from clm.store.versions import Standing
@@ -26,7 +24,6 @@ from clm.store.view import Row, View
 
 Unfit = Callable[[Shape, Json], str | None]  # why the row can't be used; None: it can
 CONTENT = ["record_id", "content_hash", "prompt_hash", "batch_id", "task", "shape", "content"]
-_SCHEMA = pa.schema([(name, pa.string()) for name in ("record_id", "task", "shape", "content", "origin")])
 REPEATED = 2.0  # new rows per answer, from which answers are classes
 FEW_ANSWERS = 20  # as many different answers are counted in an update's record
 
@@ -100,7 +97,7 @@ def build_mixture(
     replay = _fit(_replay(pools, count, recall, _lot(seed, new)), recall, unfit)
     chosen = new + sorted(replay, key=lambda row: (row["task"], row["record_id"]))
     _check_varied(task, chosen)
-    write_rows(to, chosen, _SCHEMA)
+    write_mixture(to, chosen)
     _check_held_out(to, view)
     return Mixture(
         task=task,
@@ -242,17 +239,12 @@ def _check_varied(task: str, rows: list[Row]) -> None:
         )
 
 
-def write_rows(out: Path, rows: list[Row], schema: pa.Schema) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
-    write_bytes(out, sink.getvalue().to_pybytes())
-
-
 def _check_held_out(mixture: Path, view: View) -> None:
     """The last look before training: hashes both sides again, from the content as it was written."""
     superseded = {old for task in view.examined for old in view.standing(task).superseded}
     held_out = delta.read(view.suites, ["record_id", "shape", "content", "kind"]).to_pylist()
-    leaked = _prompts(pq.read_table(mixture).to_pylist()) & _prompts(
+    taught = {prompt_key(row.shape, row.content) for row in read_mixture(mixture)}
+    leaked = taught & _prompts(
         row for row in held_out if row["kind"] != "recall" and row["record_id"] not in superseded
     )
     if leaked:

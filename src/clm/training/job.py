@@ -9,7 +9,6 @@ after kill -9 it goes on from its checkpoint to the same hashes; started again a
 Started by `accelerate launch`, all of its processes train and the main one does the rest.
 """
 
-import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
@@ -19,6 +18,7 @@ from typing import Any
 
 from clm.core.locks import file_lock
 from clm.errors import InvalidInput, TrainingFailed
+from clm.formats.mixture import read_mixture
 from clm.jobs.files import read_job, read_result, run_in_folder, write_result
 from clm.jobs.job import Stored
 from clm.jobs.progress import tell
@@ -59,7 +59,7 @@ def _train(job: TrainingJob, folder: Path) -> TrainingResult | None:
     if missing:
         raise InvalidInput(f"The router features of these tasks are missing: {', '.join(missing)}.")
     base = load_base_of(job)
-    new, memory = read_mixture(job.mixture)
+    new, memory = read_examples(job.mixture)
     examples = [*new, *memory.get(job.task, ())]  # of this task
     kept = load_seen({**job.other_features, **({job.task: job.own_features} if job.own_features else {})})
     way = plan(job, folder, base, new, memory.get(job.task, ()), kept)
@@ -118,22 +118,16 @@ def _describe(
     return describe_rows(base, examples, expert, out, need=need, max_tokens=job.policy.max_tokens)
 
 
-def read_mixture(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
-    """New examples, and replayed ones by task; see clm.store.mixture."""
-    import polars as pl
-
+def read_examples(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
+    """New examples of a mixture, and replayed ones by task."""
     from clm.training.examples import Example
 
-    try:
-        columns = ["record_id", "task", "shape", "content", "origin"]
-        new: list[Any] = []
-        replayed: dict[str, list[Any]] = {}
-        for row in pl.read_parquet(path, columns=columns, glob=False).iter_rows(named=True):
-            example = Example(row["record_id"], row["shape"], json.loads(row["content"]))
-            (new if row["origin"] == "new" else replayed.setdefault(row["task"], [])).append(example)
-        return new, replayed
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise InvalidInput(f"The mixture {path.name} can't be read: {error}.") from error
+    new: list[Any] = []
+    replayed: dict[str, list[Any]] = {}
+    for row in read_mixture(path):
+        example = Example(row.record_id, row.shape, row.content)
+        (new if row.origin == "new" else replayed.setdefault(row.task, [])).append(example)
+    return new, replayed
 
 
 class _Report:

@@ -4,11 +4,11 @@ Reads a `RefitJob` from `job.json` (see `clm.jobs.training`). Writes the router,
 none, to their content addresses, then `result.json`; `error.json` with exit code 1 where it can't be done.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from clm.formats.mixture import read_mixture
 from clm.jobs.files import run_in_folder, run_once
 from clm.jobs.job import Stored
 from clm.jobs.training import RefitJob, RefitResult
@@ -42,12 +42,9 @@ def _refit(job: RefitJob, _: Path) -> RefitResult:
 
 
 def _examples(mixture: Path) -> list[Any]:
-    import polars as pl
-
     from clm.training.examples import Example
 
-    rows = pl.read_parquet(mixture, columns=["record_id", "shape", "content"], glob=False).iter_rows(named=True)
-    return [Example(row["record_id"], row["shape"], json.loads(row["content"])) for row in rows]
+    return [Example(row.record_id, row.shape, row.content) for row in read_mixture(mixture)]
 
 
 def main() -> int:

@@ -179,8 +179,8 @@ def test_a_failing_candidate_is_seen_by_the_analysis_but_not_by_clients(home: Se
 def test_a_changed_release_is_never_loaded_and_the_champion_serves_on(home: ServingHome) -> None:
     good, broken = home.releases["v3"], "0" * 64
     folder = home.settings.paths.releases / broken
-    shutil.copytree(good.path, folder)
-    home.releases["broken"] = replace(good, release_id=broken, path=str(folder))
+    shutil.copytree(home.settings.home / good.path, folder)
+    home.releases["broken"] = replace(good, release_id=broken, path=f"releases/{broken}")
     home.begin("broken")
     wait_until(lambda: broken in engine_knows(home)["errors"], 10, "the engine refuses the release")
     assert "manifest.json was changed" in engine_knows(home)["errors"][broken]

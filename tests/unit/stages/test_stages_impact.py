@@ -88,6 +88,6 @@ def test_questions_that_make_no_sense_get_a_sentence(home: Home, tmp_path: Path)
 
 def test_the_last_task_stays(home: Home) -> None:
     only = serve_experts(home, {"colour": colour_rows(0, 12)})
-    bundle = load_bundle(Path(only.path), home.settings.paths.keys)
+    bundle = load_bundle(home.settings.home / only.path, home.settings.paths.keys)
     with pytest.raises(InvalidInput, match=r"the only one that the model has learnt.*clm rollback"):
         check_removal(bundle, "colour")

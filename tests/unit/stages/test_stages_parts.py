@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
+from clm.formats.answers import AnswerRow, write_answers
 from clm.llm.router import Seen, answer_numbers, save_features
 from clm.policies import PartsPolicy
 from clm.records import Composition, Evaluation
@@ -28,10 +28,12 @@ def features(tmp_path: Path) -> dict[str, Path]:
 
 def evaluation(folder: Path, answered: list[tuple[str, str]]) -> Evaluation:
     """(who answered, the right answer) of each held-out prompt of `words`."""
-    rows = [{"task": "words", "routed": routed, "reference": right} for routed, right in answered]
-    file = folder / "answers.parquet"
-    pl.DataFrame([*rows, {"task": "town", "routed": "words", "reference": "Rome"}]).write_parquet(file)
-    return Evaluation(EXPERTS, {}, str(file))
+    rows = [("words", *each) for each in answered] + [("town", "words", "Rome")]
+    answers = [
+        AnswerRow(task, f"{n}", "", routed, None, None, right, 0.0, None, False)
+        for n, (task, routed, right) in enumerate(rows)
+    ]
+    return Evaluation(EXPERTS, {}, str(write_answers(answers, folder / "answers.parquet")))
 
 
 def test_prompts_that_reach_a_part_without_their_answer_are_counted(features: dict[str, Path], tmp_path: Path) -> None:

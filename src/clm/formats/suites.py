@@ -1,15 +1,23 @@
-"""Suites as they lie in an update's folder: one Parquet file with the held-out examples of all tasks."""
+"""Suites as they lie in an update's folder: one Parquet file with what examines all tasks."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import polars as pl
+import pyarrow as pa
 
 from clm.core.hashing import sha256_json
 from clm.errors import InvalidInput
 from clm.facts import SliceKind
+from clm.formats.parquet import read_rows, write_rows
 from clm.records import Json, Shape
+
+_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("example_id", "task", "shape", "content", "prompt_hash", "content_hash")]
+    + [("slice", pa.int32()), ("kind", pa.string()), ("old_answers", pa.string())]  # a JSON list
+)
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,18 @@ class SuiteExample:
     old_answers: tuple[str, ...] = ()  # superseded: giving one of them is stale, not merely wrong
 
 
+def write_suites(out: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """`content` and `old_answers` are JSON text in each row."""
+    return write_rows(out, rows, _SCHEMA)
+
+
 def read_suites(path: Path) -> dict[str, list[SuiteExample]]:
     """Examples by task, in the file's order; files from before slices are one slice.
 
     Raises InvalidInput where there is no example.
     """
     suites: dict[str, list[SuiteExample]] = {}
-    for row in pl.read_parquet(path, glob=False).iter_rows(named=True):
+    for row in read_rows(path):
         example = SuiteExample(
             example_id=row["example_id"],
             task=row["task"],
