@@ -21,17 +21,17 @@ from deployments import NOTHING, begin, tick
 def test_routes_follow_the_database(database: Database, settings: Settings) -> None:
     routes = reconcile(database, settings)
     written = settings.paths.routes.stat()
-    assert routes["models"]["support"]["champion"] == "a" * 64
+    assert routes.models["support"].champion == "a" * 64
     assert reconcile(database, settings) == routes
     assert settings.paths.routes.stat().st_ino == written.st_ino  # unchanged: not written again
     rollout = begin(database, "b")
-    assert reconcile(database, settings)["models"]["support"]["candidate_state"] == "warming"
+    assert reconcile(database, settings).models["support"].candidate_state == "warming"
     tick(database, rollout)
     live = reconcile(database, settings)
-    assert live["models"]["support"]["candidate_state"] == "live"
-    assert live["models"]["support"]["candidate_share"] == 10
-    assert live["models"]["support"]["generation"] == {"max_new_tokens": 64, "temperature": 0.0}
-    assert live["revision"] > routes["revision"]
+    assert live.models["support"].candidate_state == "live"
+    assert live.models["support"].candidate_share == 10
+    assert (live.models["support"].max_new_tokens, live.models["support"].temperature) == (64, 0.0)
+    assert live.revision > routes.revision
 
 
 def test_projections_that_race_end_at_the_newest_state(database: Database, settings: Settings) -> None:

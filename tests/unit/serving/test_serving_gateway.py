@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from clm.errors import InvalidInput
+from clm.formats.routes import Route, Routes
 from clm.serving.engines.engine import EngineAnswer, EngineFailed, EngineRequest
 from clm.serving.engines.transformers import TransformersEngine
 from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 from clm.serving.gateway.schemas import ChatWish
-from clm.serving.routes import Route, Routes
 from clm.settings import Settings
 
 ANSWER = {"text": "a\u2028b", "expert": "base", "prompt_tokens": 3, "completion_tokens": 2, "finish_reason": "stop"}

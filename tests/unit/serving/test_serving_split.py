@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from clm.core.files import write_bytes, write_json
 from clm.errors import NotFound
+from clm.formats.routes import Route, Routes
 from clm.serving.gateway.split import choose, position
-from clm.serving.routes import Route, Routes, RoutesFile
+from clm.serving.routes import RoutesFile
 
 CHAMPION, CANDIDATE, PREVIOUS = "a" * 64, "b" * 64, "c" * 64
 shares = st.floats(0, 100)
@@ -64,7 +65,7 @@ def test_the_file_is_read_again_when_replaced_and_kept_when_broken(tmp_path: Pat
     assert file.current() == Routes()
     model = {
         "base_hash": "base", "champion": CHAMPION, "previous": PREVIOUS, "candidate": CANDIDATE, "candidate_share": 10,
-        "candidate_state": "live", "generation": {"max_new_tokens": 64, "temperature": 0},
+        "candidate_state": None, "generation": {"max_new_tokens": 64, "temperature": 0},
     }  # fmt: skip
     write_json(path, {"revision": 1, "models": {"support": model}})
     assert file.current() == routes(10)

@@ -1,17 +1,17 @@
 """This machine: gateway and engine follow routes.json, so that serving needs no database."""
 
-from typing import Any
-
-from clm.core.files import read_json, write_json
+from clm.core.files import write_bytes
 from clm.deployment.targets.target import Target
+from clm.formats.routes import Routes, read_routes, write_routes
 
 
 class Local(Target):
-    def apply(self, routes: dict[str, Any]) -> None:
+    def apply(self, routes: Routes) -> None:
+        text = write_routes(routes).encode()
         file = self.settings.paths.routes
-        if not file.exists() or read_json(file) != routes:
-            write_json(file, routes)
+        if not file.exists() or file.read_bytes() != text:
+            write_bytes(file, text)
 
     def applied(self) -> int | None:
         file = self.settings.paths.routes
-        return int(read_json(file)["revision"]) if file.exists() else None
+        return read_routes(file.read_text(encoding="utf-8")).revision if file.exists() else None

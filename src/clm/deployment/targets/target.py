@@ -1,14 +1,14 @@
 """Where releases serve, and how they are told to."""
 
 from abc import ABC, abstractmethod
-from typing import Any
 
+from clm.formats.routes import Routes
 from clm.settings import Settings
 
 
 class Target(ABC):
     """One per installation. What it is told is the whole wish, not a step: who serves every model, with which share,
-    and which releases are kept warm (`clm.deployment.routes`). So preparing a release, moving its weight and rolling it
+    and which releases are kept warm (`clm.formats.routes`). So preparing a release, moving its weight and rolling it
     back are all the same call, it may be repeated at any time, and the newest wish is all that counts.
     """
 
@@ -16,7 +16,7 @@ class Target(ABC):
         self.settings = settings
 
     @abstractmethod
-    def apply(self, routes: dict[str, Any]) -> None:
+    def apply(self, routes: Routes) -> None:
         """Makes this serve, and returns when every later request is answered so. A release that is not warm yet may
         become so after that. Called after the commit that changed it, and again and again by a duty."""
 

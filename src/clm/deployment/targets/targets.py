@@ -1,7 +1,6 @@
 """All kinds of targets by name, and what brings the chosen one to what the database says."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from clm.core.database import Database
 from clm.core.locks import file_lock
@@ -9,6 +8,7 @@ from clm.deployment.routes import routes_of
 from clm.deployment.targets.local import Local
 from clm.deployment.targets.target import Target
 from clm.errors import unknown_name
+from clm.formats.routes import Routes
 from clm.settings import Settings
 
 TARGETS: Mapping[str, type[Target]] = {
@@ -23,7 +23,7 @@ def target_of(settings: Settings) -> Target:
     return TARGETS[settings.target](settings)
 
 
-def reconcile(database: Database, settings: Settings) -> dict[str, Any]:
+def reconcile(database: Database, settings: Settings) -> Routes:
     """Makes the target serve what the database says now, and returns that. Call it after a commit.
 
     Whoever does this reads the database again under a file lock, so the target always ends at the newest state,

@@ -11,11 +11,11 @@ from clm.core.clock import now
 from clm.core.hashing import sha256_text
 from clm.core.ids import new_id
 from clm.errors import ClientGone, ClmError, InvalidInput
+from clm.formats.routes import Routes
 from clm.serving.engines.engine import Engine, EngineAnswer, EngineFailed, EngineRequest
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 from clm.serving.gateway.schemas import ChatWish, PromptWish
 from clm.serving.gateway.split import Choice, champion, choose
-from clm.serving.routes import Routes
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from clm.core.hashing import short
 from clm.errors import NotFound, unknown_name
-from clm.serving.routes import Route, Routes
+from clm.formats.routes import Route, Routes
 
 Role = Literal["champion", "candidate", "previous"]
 SHORTEST_PREFIX = 6  # hex digits of a release id that a client has to give
