@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clm.core.database import Database
 
 if TYPE_CHECKING:
-    from clm.jobs.runners import JobRunner
+    from clm.jobs.runner import JobRunner
     from clm.settings import Paths, Settings
     from clm.store.store import Store
 
@@ -34,14 +34,28 @@ class Installation:
 
     @property
     def jobs(self) -> "JobRunner":
-        from clm.jobs.runners import RUNNERS
+        from clm.jobs.runners import runner_of
 
-        return RUNNERS[self.settings.jobs]
+        return runner_of(self.settings.jobs)
 
 
 def open_home(settings: "Settings") -> Installation:
-    """The installation at `settings.home`, its folders made and its database brought up to date."""
+    """The installation at `settings.home`, its folders made and its database brought up to date.
+
+    Raises NotFound for a kind of runner, engine or target that is none.
+    """
+    _check_kinds(settings)
     settings.paths.create()
     database = Database(settings.database)
     database.migrate()
     return Installation(settings, database)
+
+
+def _check_kinds(settings: "Settings") -> None:
+    from clm.deployment.targets.targets import target_of
+    from clm.jobs.runners import runner_of
+    from clm.serving.engines.engines import kind_of
+
+    runner_of(settings.jobs)
+    target_of(settings)
+    kind_of(settings)

@@ -18,7 +18,6 @@ from clm.errors import InvalidInput
 _MISSPELT = 0.85  # how like a setting a variable's name is that is taken for one
 _NOT_IN_URLS = "%?#[]|\\^"
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
-RunnerName = Literal["subprocess", "inline"]  # see clm.jobs.runners
 
 
 class Settings(BaseModel):
@@ -41,7 +40,7 @@ class Settings(BaseModel):
     )
     engine: str = Field(default="transformers", description="what holds releases and answers; see clm.serving.engines")
     target: str = Field(default="local", description="where releases serve; see clm.deployment.targets")
-    jobs: RunnerName = Field(
+    jobs: str = Field(
         default="subprocess", description="where training and evaluation run: in a process each, or in the worker's own"
     )
     max_line_bytes: Annotated[int, Field(ge=1024, description="longest accepted row")] = 1024 * 1024

@@ -32,7 +32,7 @@ def judge_of(settings: Settings) -> JudgeOptions | None:
 def run_job(at: Context, job: Job[R], folder: Path) -> R:
     """Does the job in `folder` and returns its result; what it says goes to the update's log.
 
-    Raises what `clm.jobs.runners.JobRunner` does, and Cancelled.
+    Raises what `clm.jobs.runner.JobRunner` does, and Cancelled.
     """
     relayed = 0.0
 

@@ -22,7 +22,9 @@ def asked(to: int = 3, fails: str | None = None) -> CountingJob:
     return CountingJob(base="none", artifacts=Artifacts(Path("/nowhere")), compute=Compute(1), to=to, fails=fails)
 
 
-@pytest.fixture(params=[pytest.param("subprocess", marks=pytest.mark.process), "inline"])
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.process if name != "inline" else ()) for name in sorted(RUNNERS)]
+)
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     tests = str(Path(counting_job.__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))

@@ -22,7 +22,7 @@ ENGINES: Mapping[str, EngineKind] = {
 
 def engine_of(settings: Settings) -> Engine:
     """Raises InvalidInput for an engine that can't choose experts: no router runs beside the gateway yet."""
-    engine = _kind(settings).engine(settings)
+    engine = kind_of(settings).engine(settings)
     if not engine.routes:
         raise InvalidInput(
             f"The engine {settings.engine!r} can't choose experts by itself, and the gateway runs no router.",
@@ -32,10 +32,10 @@ def engine_of(settings: Settings) -> Engine:
 
 
 def control_of(settings: Settings) -> EngineControl:
-    return _kind(settings).control(settings)
+    return kind_of(settings).control(settings)
 
 
-def _kind(settings: Settings) -> EngineKind:
+def kind_of(settings: Settings) -> EngineKind:
     """Raises NotFound for a kind that is none, with the known ones."""
     if settings.engine not in ENGINES:
         raise unknown_name("kind of engine", settings.engine, list(ENGINES))
