@@ -3,20 +3,26 @@
 The same answer on arrival and when an update chooses its rows, so that no row that passed stops a training later.
 """
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clm.core.answers import json_value, last_number
+from clm.core.hashing import sha256_text
 from clm.errors import InvalidInput
 from clm.records import Json, Shape
 
 if TYPE_CHECKING:
     from clm.llm.tokenizer import ChatTokenizer
 
+_REMEMBERED = 50_000  # held-out examples that were fit are not read again at every update
 _ANSWERS: dict[Shape, str] = {"completion": "completion", "preference": "chosen", "text": "text"}
+
+
+_fit: dict[tuple[Any, Shape, str, str], None] = {}  # by tokenizer (opened once, see _opened), metric and content
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,18 @@ class Fitness:
                     f"most {self.positions - 1} (the base's context is {self.positions}). Shorten it.",
                 )
         return None
+
+    def exam_of(self, shape: Shape, content: str, metric: str) -> Unfit | None:
+        """As `exam`, of content as JSON text; what was fit before still is."""
+        known = (self.tokenizer, shape, metric, sha256_text(content))
+        if known in _fit:
+            return None
+        unfit = self.exam(shape, json.loads(content), metric)
+        if unfit is None:
+            _fit[known] = None
+            while len(_fit) > _REMEMBERED:
+                _fit.pop(next(iter(_fit)), None)
+        return unfit
 
     def _learned(self, shape: Shape, content: Json) -> int | Unfit:
         from clm.llm.prompts import learned_tokens

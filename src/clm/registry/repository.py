@@ -1,7 +1,7 @@
 """SQL of the releases."""
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from clm.registry.tables import ReleaseRow
 
@@ -23,6 +23,13 @@ def by_prefix(session: Session, prefix: str, model: str | None) -> list[ReleaseR
 def of_model(session: Session, model: str | None) -> list[ReleaseRow]:
     """Newest first; of every model where none is named."""
     statement = select(ReleaseRow).order_by(ReleaseRow.model, ReleaseRow.number.desc())
+    return list(session.scalars(statement.where(ReleaseRow.model == model) if model else statement))
+
+
+def without_manifests(session: Session, model: str | None) -> list[ReleaseRow]:
+    """As `of_model`; a manifest is read when it is asked for."""
+    statement = select(ReleaseRow).order_by(ReleaseRow.model, ReleaseRow.number.desc())
+    statement = statement.options(defer(ReleaseRow.manifest))
     return list(session.scalars(statement.where(ReleaseRow.model == model) if model else statement))
 
 

@@ -10,12 +10,14 @@ from clm.core import events
 from clm.core.caller import Caller
 from clm.core.clock import now
 from clm.core.hashing import short
+from clm.core.recent import Recent
 from clm.errors import Conflict, InvalidInput, NotFound, unknown_name
-from clm.records import Release
+from clm.records import Json, Release
 from clm.registry import comparison, repository
 from clm.registry.bundle import Bundle, composition_of, read_lineage, verify_bundle
 from clm.registry.tables import ReleaseRow
 
+_manifests = Recent[Json](256)
 _NUMBER = re.compile(r"v?([0-9]{1,9})")
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
 
@@ -72,7 +74,7 @@ def get(session: Session, reference: str, model: str | None = None) -> Release:
 
 def list_releases(session: Session, model: str | None = None) -> list[Release]:
     """Newest first."""
-    return [as_release(row) for row in repository.of_model(session, model)]
+    return [as_release(row) for row in repository.without_manifests(session, model)]
 
 
 def list_rows(session: Session, model: str | None = None) -> list[ReleaseRow]:
@@ -97,14 +99,15 @@ def verify(release: Release, home: Path, keys: Path) -> None:
 
 
 def as_release(row: ReleaseRow) -> Release:
+    manifest = _manifests.get(row.id, lambda: row.manifest)  # named by its digest, so what was read stays true
     return Release(
         release_id=row.id,
         model=row.model,
         number=row.number,
         path=row.path,
-        composition=composition_of(row.manifest),
+        composition=composition_of(manifest),
         parent=row.parent,
-        manifest=row.manifest,
+        manifest=manifest,
     )
 
 

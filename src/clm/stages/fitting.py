@@ -3,7 +3,6 @@
 They passed on arrival: the policy's longest example was lowered since, or nothing could check them then.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 
@@ -27,7 +26,8 @@ class Examiner:
     def keep(self, row: Json) -> bool:
         unfit = None
         if isinstance(self._fitness, Fitness):
-            unfit = self._fitness.exam(row["shape"], json.loads(row["content"]), self._metrics[row["task"]])
+            metric = self._metrics[row["task"]]
+            unfit = self._fitness.exam_of(row["shape"], row["content"], metric)
         if unfit is None:
             self._kept[row["task"]] += 1
             return True
