@@ -12,13 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from clm.core import events
 from clm.core.database import Database
 from clm.core.http import DatabaseDep
+from clm.core.permissions import Permission, requires
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
+READ = Permission("events:read", "Follow what changes: names of objects and their revisions")
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=StreamingResponse, dependencies=[requires(READ)])
 async def stream(
     request: Request,
     database: DatabaseDep,

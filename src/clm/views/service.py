@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import timedelta
 
+from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from clm.audit import repository as audit
@@ -18,6 +19,8 @@ from clm.ingest import repository as batches
 from clm.policies import ModelPolicy
 from clm.records import Release
 from clm.registry import service as registry
+from clm.settings import Settings
+from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from clm.updates.tables import Update
 from clm.updates.views import update_out
@@ -29,6 +32,7 @@ from clm.views.schemas import (
     Overview,
     ReleaseRef,
     Serving,
+    SettingOut,
     Verdict,
 )
 
@@ -137,7 +141,7 @@ def _attention(session: Session, deployment: Deployment, ledger: Ledger) -> list
         if rollout.state == "paused":
             found.append(Attention(level="attention", sentence="The rollout is paused.", link="/deployment"))
     seen: set[str] = set()
-    for update in updates.list_updates(session, model=deployment.model, limit=20):
+    for update in update_rows.list_updates(session, model=deployment.model, limit=20):
         newest_of_task = update.task not in seen
         seen.add(update.task)
         if newest_of_task and update.finished_at and now() - update.finished_at < RECENT:
@@ -211,3 +215,17 @@ def _subject(session: Session, entry: AuditEntry) -> str:
     if entry.object_kind == "release":
         return f"v{registry.get(session, entry.object_id).number} ({short(entry.object_id)})"
     return entry.object_id
+
+
+def settings_shown(settings: Settings) -> list[SettingOut]:
+    values, fields = settings.model_dump(mode="json"), Settings.model_fields
+    if values["database_url"]:
+        values["database_url"] = make_url(values["database_url"]).render_as_string(hide_password=True)
+    return [
+        SettingOut(name=name, value=values[name], default=_plain(field.default), meaning=field.description or "")
+        for name, field in fields.items()
+    ]
+
+
+def _plain(default: object) -> str | int | float | bool | None:
+    return default if default is None or isinstance(default, str | int | float) else str(default)
