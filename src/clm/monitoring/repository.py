@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, Executable, func, select
+from sqlalchemy import ColumnElement, Executable, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from clm.monitoring.tables import Answer, Feedback, TrafficCount
 from clm.monitoring.traffic import Counted
 from clm.records import TrafficWindow
 
+_DAY = max(traffic.SPANS)
 _KEY = ("release_id", "span", "slot", "bucket", "pinned")
 
 
@@ -58,6 +59,12 @@ def window(session: Session, release_id: str, since: datetime, pinned: bool = Fa
     for bucket, counted in _before(session, release_id, since, edge, pinned):
         buckets[bucket] = buckets[bucket].plus(counted)
     return traffic.window_of(buckets)
+
+
+def prune_detail(session: Session, before: datetime) -> None:
+    """Drops minutes and hours of before that moment, which windows that begin later need none of. Days stay."""
+    ended = TrafficCount.slot < int(before.timestamp()) / TrafficCount.span - 1
+    session.execute(delete(TrafficCount).where(TrafficCount.span < _DAY, ended))
 
 
 def _before(

@@ -91,6 +91,11 @@ def list_updates(
     return list(session.scalars(query))
 
 
+def ended_before(session: Session, moment: datetime) -> list[str]:
+    """Ids of updates that had ended by then."""
+    return list(session.scalars(select(Update.id).where(Update.finished_at < moment)))
+
+
 def request_cancel(session: Session, caller: Caller, update_id: str) -> Update:
     update = get_update(session, update_id)
     if "cancel" not in allowed_actions(update):

@@ -15,7 +15,7 @@ from clm.core.ids import new_id
 from clm.errors import ClientGone, InvalidInput, NotFound
 from clm.migrations import upgrade
 from clm.monitoring import traffic
-from clm.monitoring.repository import window
+from clm.monitoring.repository import prune_detail, window
 from clm.monitoring.service import add_answers, add_feedback
 from clm.monitoring.tables import Answer
 from clm.records import TrafficWindow
@@ -146,6 +146,21 @@ def test_a_look_reads_no_answer_after_its_first_minute(database: Database) -> No
     with database.transaction() as session:
         session.execute(delete(Answer).where(Answer.at >= start + timedelta(seconds=30)))
     assert seen(database, since=start) == before
+
+
+def test_minutes_and_hours_that_no_window_begins_in_can_be_dropped(database: Database) -> None:
+    start = now() - timedelta(days=5)
+    with database.transaction() as session:
+        add_answers(session, [answer(at=start + timedelta(minutes=7 * k)) for k in range(1000)])
+    kept = start + timedelta(days=2, seconds=11)
+    moments = [kept, kept + timedelta(minutes=3), kept + timedelta(hours=30), now() - timedelta(hours=1)]
+    before = [seen(database, since=moment) for moment in moments]
+    with database.transaction() as session:
+        rows = session.scalar(text("SELECT count(*) FROM traffic")) or 0
+        prune_detail(session, kept)
+        assert 0.4 * rows < (session.scalar(text("SELECT count(*) FROM traffic")) or 0) < 0.7 * rows
+    assert [seen(database, since=moment) for moment in moments] == before
+    assert seen(database, since=start - timedelta(days=1)).requests == 1000
 
 
 def test_two_gateways_at_once_lose_no_answer_and_no_feedback(database: Database) -> None:
