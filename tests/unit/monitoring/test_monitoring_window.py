@@ -19,6 +19,7 @@ from clm.monitoring.repository import prune_detail, window
 from clm.monitoring.service import add_answers, add_feedback
 from clm.monitoring.tables import Answer
 from clm.records import TrafficWindow
+from upgrading import take_back
 
 
 @pytest.fixture
@@ -163,6 +164,18 @@ def test_minutes_and_hours_that_no_window_begins_in_can_be_dropped(database: Dat
     assert seen(database, since=start - timedelta(days=1)).requests == 1000
 
 
+def test_answers_that_are_told_again_are_the_same_answers(database: Database) -> None:
+    """The connection broke while they were committed; the gateway tells them again, with what has come since."""
+    first, moment = ["ans_1", "ans_2"], now()
+    for told in (first, [*first, "ans_3"]):
+        rows = [answer(at=moment) for _ in told]
+        for row, name in zip(rows, told, strict=True):
+            row.id = name
+        with database.transaction() as session:
+            add_answers(session, rows)
+    assert seen(database) == near(3, 0, 10.0, 0, None)
+
+
 def test_two_gateways_at_once_lose_no_answer_and_no_feedback(database: Database) -> None:
     both = answer()
     with database.transaction() as session:
@@ -198,8 +211,6 @@ def test_answers_from_before_the_counts_are_counted_by_the_upgrade(database: Dat
     moments = [start - timedelta(days=1), start + timedelta(minutes=7, seconds=3), now() - timedelta(minutes=1)]
     looks = [(release, since, pinned) for release in "ab" for since in moments for pinned in (False, True)]
     before = [seen(database, *look) for look in looks]
-    with database.transaction() as session:
-        session.execute(text("DROP TABLE traffic"))
-        session.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+    take_back(database, "0012")
     upgrade(database)
     assert [seen(database, *look) for look in looks] == before
