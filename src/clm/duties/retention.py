@@ -4,6 +4,7 @@ import shutil
 import time
 from datetime import timedelta
 
+import clm
 from clm.core import events
 from clm.core.clock import now
 from clm.deployment import repository as deployments
@@ -14,6 +15,7 @@ from clm.updates import service as updates
 
 EVENTS_KEPT = 10_000  # the newest stay, however old they are
 DETAIL = timedelta(days=30)  # how long traffic is kept by minute and hour, beside what a rollout under way still needs
+OLD_ANSWERS = timedelta(days=30)  # how long an evaluator's answers stay unused
 DYING = timedelta(hours=1)  # how long a process of an update that has ended may still write
 
 
@@ -26,6 +28,7 @@ class Retention(Duty):
             monitoring.prune_detail(session, min([now() - DETAIL, *steps]))
         spool.drop_forgotten(self.on.database, self.on.settings)
         self._drop_checkpoints()
+        self._drop_old_answers()
 
     def _drop_checkpoints(self) -> None:
         """Of updates that have ended, which go on from none; and what a killed look at an impact left."""
@@ -37,3 +40,12 @@ class Retention(Duty):
         for folder in self.on.paths.updates.glob("impact-*"):
             if time.time() - folder.stat().st_mtime > timedelta(days=1).total_seconds():
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _drop_old_answers(self) -> None:
+        """Those that another version of CLM gave are asked for by none but that one: an upgrade may be taken back."""
+        for file in self.on.paths.answers.glob("*.db*"):
+            if (
+                f"-{clm.__version__}.db" not in file.name
+                and time.time() - file.stat().st_mtime > OLD_ANSWERS.total_seconds()
+            ):
+                file.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import clm
 from clm.core import events
 from clm.core.clock import now
 from clm.core.database import Database
@@ -73,6 +74,17 @@ def test_checkpoints_go_with_their_update_and_a_forgotten_upload_after_a_while(o
     assert {file.name for file in on.paths.spool.iterdir()} == {"needed", "arriving"}
     assert not (on.paths.updates / "impact-left").exists()
     assert (on.paths.updates / "impact-runs").exists()
+
+
+def test_answers_of_another_version_go_when_nobody_asked_for_them_for_long(on: Installation) -> None:
+    long_ago = (now() - timedelta(days=31)).timestamp()
+    for name, old in ((f"b-{clm.__version__}.db", True), ("b-0.0.1.db", True), ("b-0.0.1.db-wal", True),
+                      ("c-0.0.1.db", False)):  # fmt: skip
+        (on.paths.answers / name).write_bytes(b"x")
+        if old:
+            os.utime(on.paths.answers / name, (long_ago, long_ago))
+    Retention(on).tick()
+    assert {file.name for file in on.paths.answers.iterdir()} == {f"b-{clm.__version__}.db", "c-0.0.1.db"}
 
 
 @pytest.mark.parametrize("step_of_days", [None, 45])
