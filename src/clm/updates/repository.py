@@ -1,6 +1,7 @@
 """SQL of the updates."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -48,3 +49,8 @@ def has_seen(session: Session, model: str, task: str, kind: str, champion: str) 
 def stages_of(session: Session, update_id: str) -> Sequence[Stage]:
     """In the cycle's order."""
     return session.scalars(select(Stage).where(Stage.update_id == update_id).order_by(Stage.position)).all()
+
+
+def ended_before(session: Session, moment: datetime) -> list[str]:
+    """Ids of updates that had ended by then."""
+    return list(session.scalars(select(Update.id).where(Update.finished_at < moment)))

@@ -85,10 +85,16 @@ def ledger_of(session: Session, model: str) -> Ledger:
 
 
 def ledger_out(session: Session, model: str) -> LedgerOut:
-    """The ledger with the tasks' weights in its average."""
+    """The ledger to show."""
+    return _with_weights(session, ledger_of(session, model))
+
+
+def _with_weights(session: Session, ledger: Ledger) -> LedgerOut:
+    """The tasks' weights are in its average."""
+    model = ledger.model
     weights = {task.name: task.weight for task in catalog.list_tasks(session, model, removed=True)}
     champion = registry.get(session, deployments.get_deployment(session, model).champion)
-    return weighed(ledger_of(session, model), champion.composition.tasks, weights)
+    return weighed(ledger, champion.composition.tasks, weights)
 
 
 def overview(session: Session, model: str | None) -> Overview:
@@ -113,7 +119,7 @@ def overview(session: Session, model: str | None) -> Overview:
         models=names,
         model=chosen,
         serving=serving,
-        ledger=ledger_out(session, chosen),
+        ledger=_with_weights(session, ledger),
         running_update=update_out(session, running) if running else None,
         attention=attention,
         events=events,
