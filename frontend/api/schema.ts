@@ -2868,11 +2868,8 @@ export interface components {
         };
         /** UpdateIn */
         UpdateIn: {
-            /**
-             * Force
-             * @default false
-             */
-            force: boolean;
+            /** Force */
+            force?: boolean | null;
             /**
              * Kind
              * @default learn

@@ -102,9 +102,27 @@ it('starts an update of the chosen task and shows it', async () => {
   const dialog = await screen.findByRole('dialog')
   await user.click(within(dialog).getByRole('radio', { name: /details/ }))
   await expectAccessible(dialog)
+  expect(within(dialog).getByRole('radio', { name: /Canary \(the policy\)/ })).toBeChecked()
   await user.click(within(dialog).getByRole('button', { name: 'Start update of details' }))
   await waitFor(() => expect(router.state.location.pathname).toBe('/updates/upd_77'))
   expect(asked).toEqual({ model: 'support-assistant', task: 'details', kind: 'learn' })
+})
+
+it('lets the release take all traffic at once where that is wished', async () => {
+  let asked: unknown
+  server.use(
+    http.post(at('/updates'), async ({ request }) => {
+      asked = await request.json()
+      return HttpResponse.json(update({ id: 'upd_78' }), { status: 201 })
+    }),
+  )
+  const { user, router } = open('/updates')
+  await user.click(await screen.findByRole('button', { name: 'Start update' }))
+  const dialog = await screen.findByRole('dialog')
+  await user.click(within(dialog).getByRole('radio', { name: /Blue-green/ }))
+  await user.click(within(dialog).getByRole('button', { name: 'Start update of intent' }))
+  await waitFor(() => expect(router.state.location.pathname).toBe('/updates/upd_78'))
+  expect(asked).toMatchObject({ task: 'intent', rollout: 'blue-green' })
 })
 
 it('says in the dialog why an update was refused', async () => {

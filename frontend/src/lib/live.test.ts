@@ -30,7 +30,7 @@ afterEach(() => {
 it('asks for all topics on one connection', () => {
   expect(FakeEventSource.all).toHaveLength(1)
   expect(FakeEventSource.last.url).toBe(
-    '/api/v1/events?topics=update,deployment,release,batch,task,model,audit',
+    '/api/v1/events?topics=update,deployment,release,batch,conflict,task,model,audit',
   )
 })
 

@@ -30,7 +30,7 @@ def list_updates(
 def start_update(body: UpdateIn, database: DatabaseDep, caller: CallerDep) -> UpdateOut:
     with database.transaction() as session:
         if body.kind == "remove":
-            check_removable(session, body.model, body.task, force=body.force)
+            check_removable(session, body.model, body.task, force=bool(body.force))
         update = service.create_update(
             session, caller, model=body.model, task=body.task, rollout_kind=body.rollout, kind=body.kind
         )

@@ -127,4 +127,4 @@ class UpdateIn(Body):
     rollout: Literal["canary", "blue-green"] | None = None
     # consolidate: makes one expert of the task's parts; remove: takes the task's expert out, then the task
     kind: Literal["learn", "consolidate", "remove"] = "learn"
-    force: bool = False  # also removes a protected task
+    force: bool | None = None  # true: also removes a protected task

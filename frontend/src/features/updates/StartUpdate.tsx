@@ -7,18 +7,20 @@ import { Icon } from '@/components/Icon'
 import { keys } from '@/lib/api/keys'
 import type { Model } from '@/lib/api/types'
 import { word } from '@/lib/format'
-import { startUpdate } from './api'
+import { type Rollout, startUpdate } from './api'
+import { RolloutChoice } from './RolloutChoice'
 import css from './Updates.module.css'
 
 /** Starts an update of one task by hand. What will happen is said before it does. */
 export function StartUpdate({ model }: { model: Model }) {
   const [opened, setOpened] = useState(false)
   const [chosen, setChosen] = useState<string>()
+  const [rollout, setRollout] = useState<Rollout>()
   const task = chosen ?? model.tasks[0]?.name
   const navigate = useNavigate()
   const client = useQueryClient()
   const start = useMutation({
-    mutationFn: (name: string) => startUpdate(model.name, name),
+    mutationFn: (name: string) => startUpdate(model.name, name, rollout),
     onSuccess: (update) => {
       setOpened(false)
       void client.invalidateQueries({ queryKey: keys.updates() })
@@ -66,6 +68,11 @@ export function StartUpdate({ model }: { model: Model }) {
             </label>
           ))}
         </fieldset>
+        <RolloutChoice
+          usual={model.policy.rollout?.kind ?? 'canary'}
+          chosen={rollout}
+          onChoose={setRollout}
+        />
       </Confirm>
     </>
   )

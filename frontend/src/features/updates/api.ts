@@ -38,8 +38,15 @@ export const logQuery = (id: string, client: QueryClient) =>
     },
   })
 
-export const startUpdate = (model: string, task: string) =>
-  body(api.POST('/api/v1/updates', { body: { model, task, kind: 'learn' } }))
+export type Rollout = 'canary' | 'blue-green'
+
+/** `rollout` undefined: as the model's policy says. */
+export const startUpdate = (model: string, task: string, rollout?: Rollout) =>
+  body(
+    api.POST('/api/v1/updates', {
+      body: { model, task, kind: 'learn', ...(rollout ? { rollout } : {}) },
+    }),
+  )
 
 export const cancelUpdate = (id: string) =>
   body(api.POST('/api/v1/updates/{update_id}:cancel', { params: { path: { update_id: id } } }))

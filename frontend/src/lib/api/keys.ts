@@ -14,7 +14,16 @@ export const keys = {
   releases: (model?: string) => ['releases', ...(model ? [model] : [])] as const,
 }
 
-export const TOPICS = ['update', 'deployment', 'release', 'batch', 'task', 'model', 'audit'] as const
+export const TOPICS = [
+  'update',
+  'deployment',
+  'release',
+  'batch',
+  'conflict',
+  'task',
+  'model',
+  'audit',
+] as const
 export type Topic = (typeof TOPICS)[number]
 
 /** What an event makes stale. Events carry ids only; the data comes through the normal GET. */
@@ -28,6 +37,8 @@ export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[
       return [keys.overview(), keys.releases(), keys.deployment(), keys.ledger()]
     case 'batch':
       return [keys.overview(), keys.models(), keys.batches(), keys.conflicts(), keys.history()]
+    case 'conflict':
+      return [keys.overview(), keys.conflicts(), keys.history()]
     case 'task':
     case 'model':
       return [keys.overview(), keys.models()]
