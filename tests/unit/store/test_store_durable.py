@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from test_store_append import record
 
 from clm.store.store import Store
 from syncs import Syncs
-from test_store_append import record
 
 
 def test_what_a_batch_added_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
