@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant("The last look at a mixture lets held-out prompts pass", "store/mixture.py",
            "    if leaked:\n", "    if not taught:\n",
            ("unit/store/test_store_mixture.py::test_a_stored_hash_that_lies_can_not_smuggle_a_held_out_row_in",)),
-    Mutant("Prompts that differ in case or blanks only count as different ones", "core/content.py",
+    Mutant("Texts that differ in case or blanks only count as different ones", "core/content.py",
            "return sha256_json(normalised(asked))", "return sha256_json(asked)",
            ("unit/store/test_store_append.py::test_a_held_out_prompt_is_barred_however_it_is_written",)),
     Mutant("Turns that differ in case or blanks only count as different prompts", "core/content.py",
