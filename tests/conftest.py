@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from clm.core.database import Database
     from clm.policies import ModelPolicy
     from cycle_home import Home
 
@@ -91,3 +92,31 @@ def make_home(copy_home: "Callable[..., Home]", tmp_path: Path) -> "Callable[...
         return copy_home(tmp_path / name, policy)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Generator[str]":
+    """See `postgres.server`; one for all tests that want it, which are skipped where it is not installed."""
+    from postgres import server
+
+    with server() as url:
+        if url is None:
+            pytest.skip("PostgreSQL is not installed")
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> "Generator[Database]":
+    """An empty database of the newest schema: every test that takes it runs on both kinds."""
+    from clm.core.database import Database, sqlite_url
+    from clm.core.ids import new_id
+
+    url = sqlite_url(tmp_path / "clm.db")
+    if request.param == "postgresql":
+        from postgres import new_database
+
+        url = new_database(request.getfixturevalue("postgres"), new_id("tst"))
+    database = Database(url)
+    database.migrate()
+    yield database
+    database.close()

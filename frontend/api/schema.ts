@@ -291,6 +291,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployments/{model}:start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Rollout
+         * @description Begins to move the model's traffic to a release that is registered already; the worker moves it on.
+         */
+        post: operations["start_rollout_api_v1_deployments__model__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -302,6 +322,26 @@ export interface paths {
         get: operations["stream_api_v1_events_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/held/{reference}:decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Held
+         * @description Decides a held batch, or all that a rejected update (its id) had learned from.
+         */
+        post: operations["decide_held_api_v1_held__reference__decide_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -400,6 +440,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Held
+         * @description Batches that no update learns from, because an update that did was rejected; with the gate's sentence.
+         */
+        get: operations["list_held_api_v1_models__name__held_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/memory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Memory
+         * @description The replay memories that the champion pins, with their rows as they are in the dataset now.
+         */
+        get: operations["show_memory_api_v1_models__name__memory_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/policy": {
         parameters: {
             query?: never;
@@ -477,6 +557,26 @@ export interface paths {
         head?: never;
         /** Edit Task */
         patch: operations["edit_task_api_v1_models__name__tasks__task__patch"];
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Versions
+         * @description Every version of the model's tables, newest first: one per accepted batch.
+         */
+        get: operations["list_versions_api_v1_models__name__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/overview": {
@@ -613,6 +713,26 @@ export interface paths {
          * @description Compares every file of the bundle with its digest, and checks the signature.
          */
         post: operations["verify_release_api_v1_releases__release_id__verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Settings
+         * @description This installation's settings as they are in force. A password in a database's address is not shown.
+         */
+        get: operations["get_settings_api_v1_settings_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -984,6 +1104,28 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** DatasetVersionOut */
+        DatasetVersionOut: {
+            /** At */
+            at: string;
+            /** Batch Id */
+            batch_id: string | null;
+            /** Operation */
+            operation: string;
+            /** Rows */
+            rows: number;
+            /** Table */
+            table: string;
+            /** Version */
+            version: number;
+        };
+        /** DatasetVersionPage */
+        DatasetVersionPage: {
+            /** Items */
+            items: components["schemas"]["DatasetVersionOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** DeploymentList */
         DeploymentList: {
             /** Items */
@@ -1216,6 +1358,50 @@ export interface components {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
+        /** HeldDecisionIn */
+        HeldDecisionIn: {
+            /**
+             * Decision
+             * @description learn from them again, or never
+             * @enum {string}
+             */
+            decision: "released" | "discarded";
+            /**
+             * Dry Run
+             * @description say what would happen, and change nothing
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /** HeldList */
+        HeldList: {
+            /** Items */
+            items: components["schemas"]["HeldOut"][];
+        };
+        /** HeldOut */
+        HeldOut: {
+            /** Batch Id */
+            batch_id: string;
+            /** Created At */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Model */
+            model: string;
+            /** Reason */
+            reason: string;
+            /** Rows */
+            rows: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "held" | "released" | "discarded";
+            /** Task */
+            task: string;
+            /** Update Id */
+            update_id: string;
+        };
         /** HistoryOut */
         HistoryOut: {
             /**
@@ -1331,6 +1517,36 @@ export interface components {
             lines: components["schemas"]["LogLine"][];
             /** Next */
             next: number;
+        };
+        /** MemoryList */
+        MemoryList: {
+            /** Items */
+            items: components["schemas"]["MemoryOut"][];
+        };
+        /** MemoryOut */
+        MemoryOut: {
+            /** Answers */
+            answers: {
+                [key: string]: number;
+            };
+            /** Bytes */
+            bytes: number;
+            /** Contents */
+            contents: components["schemas"]["RememberedOut"][];
+            /** Left Out */
+            left_out: number;
+            /** Memory */
+            memory: string;
+            /** Most Bytes */
+            most_bytes: number;
+            /** Most Rows */
+            most_rows: number;
+            /** Policy */
+            policy: string;
+            /** Rows */
+            rows: number;
+            /** Task */
+            task: string;
         };
         /**
          * MemoryPolicy
@@ -1757,6 +1973,17 @@ export interface components {
             /** Release Id */
             release_id: string;
         };
+        /** RememberedOut */
+        RememberedOut: {
+            /** Answer */
+            answer: string;
+            /** Begins */
+            begins: string;
+            /** Record Id */
+            record_id: string;
+            /** Score */
+            score: number | null;
+        };
         /**
          * RepairPolicy
          * @description What is tried before an update that failed the gate is rejected.
@@ -1925,6 +2152,13 @@ export interface components {
             /** Items */
             items: components["schemas"]["ConflictOut"][];
         };
+        /** RolloutIn */
+        RolloutIn: {
+            /** Kind */
+            kind?: ("canary" | "blue-green") | null;
+            /** Release */
+            release: string;
+        };
         /**
          * RolloutPolicy
          * @description How traffic moves. Shares are of the model's requests, in percent.
@@ -1984,6 +2218,17 @@ export interface components {
              *     ]
              */
             steps: number[];
+        };
+        /** RolloutStarted */
+        RolloutStarted: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Model */
+            model: string;
+            /** Release Id */
+            release_id: string;
         };
         /** RolloutView */
         RolloutView: {
@@ -2063,6 +2308,22 @@ export interface components {
             before: unknown;
             /** Setting */
             setting: string;
+        };
+        /** SettingOut */
+        SettingOut: {
+            /** Default */
+            default: string | number | boolean | null;
+            /** Meaning */
+            meaning: string;
+            /** Name */
+            name: string;
+            /** Value */
+            value: string | number | boolean | null;
+        };
+        /** SettingsOut */
+        SettingsOut: {
+            /** Items */
+            items: components["schemas"]["SettingOut"][];
         };
         /** SliceCellOut */
         SliceCellOut: {
@@ -2608,11 +2869,16 @@ export interface components {
         /** UpdateIn */
         UpdateIn: {
             /**
+             * Force
+             * @default false
+             */
+            force: boolean;
+            /**
              * Kind
              * @default learn
              * @enum {string}
              */
-            kind: "learn" | "consolidate";
+            kind: "learn" | "consolidate" | "remove";
             /** Model */
             model: string;
             /** Rollout */
@@ -3308,6 +3574,41 @@ export interface operations {
             };
         };
     };
+    start_rollout_api_v1_deployments__model__start_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutStarted"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     stream_api_v1_events_get: {
         parameters: {
             query?: {
@@ -3328,6 +3629,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    decide_held_api_v1_held__reference__decide_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HeldDecisionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldList"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -3511,6 +3847,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DropOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_held_api_v1_models__name__held_get: {
+        parameters: {
+            query?: {
+                /** @description also what was released or discarded */
+                every?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_memory_api_v1_models__name__memory_get: {
+        parameters: {
+            query?: {
+                /** @description none: all tasks */
+                task?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryList"];
                 };
             };
             /** @description Validation Error */
@@ -3733,6 +4137,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_versions_api_v1_models__name__versions_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersionPage"];
                 };
             };
             /** @description Validation Error */
@@ -3988,6 +4426,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_settings_api_v1_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
                 };
             };
         };

@@ -12,6 +12,7 @@ from clm import __version__
 from clm.audit import endpoints as audit
 from clm.catalog import endpoints as catalog
 from clm.core import http, logs, stream
+from clm.core.permissions import PUBLIC, requires
 from clm.deployment import endpoints as deployment
 from clm.deployment import repository as deployments
 from clm.errors import NotFound
@@ -21,6 +22,7 @@ from clm.monitoring import repository as monitoring
 from clm.registry import endpoints as registry
 from clm.registry.schemas import Alias
 from clm.settings import Settings
+from clm.stages import endpoints as stages
 from clm.updates import endpoints as updates
 from clm.views import endpoints as views
 
@@ -39,7 +41,7 @@ def create_app(on: Installation) -> FastAPI:
     app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
     http.install(app, on.settings, on.database)
     app.state.store = on.store
-    for router in (views.router, catalog.router, ingest.router, updates.router, stream.router):
+    for router in (views.router, catalog.router, ingest.router, updates.router, stages.router, stream.router):
         app.include_router(router)
     app.include_router(audit.router, prefix="/api/v1")
     app.include_router(deployment.create_router(monitoring.window), prefix="/api/v1")
@@ -49,13 +51,13 @@ def create_app(on: Installation) -> FastAPI:
     return app
 
 
-@health.get("/healthz")
+@health.get("/healthz", dependencies=[requires(PUBLIC)])
 def healthz() -> dict[str, str]:
     """The process is alive."""
     return {"status": "ok", "version": __version__}
 
 
-@health.get("/readyz")
+@health.get("/readyz", dependencies=[requires(PUBLIC)])
 def readyz(database: http.DatabaseDep) -> dict[str, str]:
     """The database answers."""
     with database.read() as session:
@@ -77,7 +79,7 @@ def _aliases(session: Session) -> Mapping[str, Alias]:
 def _add_dashboard(app: FastAPI) -> None:
     """Serves the built files; every other path that is not the API's is one of the dashboard's own pages."""
 
-    @app.get("/{path:path}", include_in_schema=False)
+    @app.get("/{path:path}", include_in_schema=False, dependencies=[requires(PUBLIC)])
     def dashboard(request: Request, path: str) -> Response:
         if path.startswith("api/"):
             raise NotFound(f"There is no {request.method} /{path}. The API is described at /openapi.json.")

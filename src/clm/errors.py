@@ -42,6 +42,13 @@ class Conflict(ClmError):
     title = "Conflict"
 
 
+class Forbidden(ClmError):
+    """The caller has not the permission that this needs."""
+
+    status = 403
+    title = "Not allowed"
+
+
 class TooLarge(ClmError):
     """A stated size limit is exceeded; nothing was kept."""
 

@@ -270,10 +270,13 @@ class Release:
 
 @dataclass(frozen=True)
 class TrafficWindow:
-    """What was seen of one release since a moment. Latencies in milliseconds, errors answered 5xx or empty."""
+    """What was seen of one release since a moment. Latencies in milliseconds, errors answered 5xx or empty.
+
+    A request whose client left before its answer was whole is not in it.
+    """
 
     requests: int
     errors: int
-    latency_p95_ms: float | None  # None: no request
+    latency_p95_ms: float | None  # within 2.5 %; None: no request
     feedback_count: int
     feedback_mean: float | None  # scores in [0, 1]; None: no feedback

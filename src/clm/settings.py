@@ -45,6 +45,9 @@ class Settings(BaseModel):
     )
     max_line_bytes: Annotated[int, Field(ge=1024, description="longest accepted row")] = 1024 * 1024
     max_upload_bytes: Annotated[int, Field(ge=1024, description="largest accepted upload")] = 2 * 1024**3
+    event_days: Annotated[
+        float, Field(gt=0, le=3650, description="how long live events are kept; the newest 10,000 stay in any case")
+    ] = 7
     allow_faults: bool = Field(default=False, description="let faults be switched on in engine slots (drills, demo)")
     judge_url: str | None = Field(default=None, description="OpenAI-compatible server whose model judges free text")
     judge_model: str | None = Field(default=None, description="its name there; part of a judged suite's version")

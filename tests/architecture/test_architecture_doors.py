@@ -183,7 +183,8 @@ def test_a_file_and_an_entry_are_enough_and_the_shared_suite_covers_them(tmp_pat
         "dummy",
         *suites,
     ]
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    env = {**alone, "PYTHONPATH": str(tmp_path / "src")}
     ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
     for door in DOORS:

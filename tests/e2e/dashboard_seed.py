@@ -13,6 +13,7 @@ from clm.core.database import Database
 from clm.core.ids import new_id
 from clm.deployment import service as deployment
 from clm.evaluation.repository import save_scores
+from clm.monitoring.service import add_answers
 from clm.monitoring.tables import Answer
 from clm.policies import ModelPolicy
 from clm.records import Release, RepairTry, TaskScore, TrafficWindow
@@ -190,9 +191,10 @@ def _training(session: Session) -> Update:
 
 def _answers(session: Session, releases: list[Release]) -> None:
     for release, count in zip(releases, (30, 7), strict=True):
-        session.add_all(
-            Answer(id=new_id("ans"), model=MODEL, release_id=release.release_id, expert="intent", conversation="c",
+        add_answers(
+            session,
+            [Answer(id=new_id("ans"), model=MODEL, release_id=release.release_id, expert="intent", conversation="c",
                    status=200, error=None, latency_ms=700.0 + at, prompt_tokens=40, completion_tokens=9, pinned=False,
                    at=now() - timedelta(seconds=at))
-            for at in range(count)
+             for at in range(count)],
         )  # fmt: skip

@@ -63,6 +63,15 @@ it('tells when the connection is lost, and that something may have been missed w
   expect(heard.resumed).toBe(1)
 })
 
+it('has everything read anew where the server no longer knows what was missed', () => {
+  FakeEventSource.last.open()
+  FakeEventSource.last.emit('reset', {})
+  expect(heard.resumed).toBe(1)
+  FakeEventSource.last.emit('update', { object_id: 'upd_1', revision: 2 })
+  vi.advanceTimersByTime(500)
+  expect(heard.events).toEqual([[{ topic: 'update', objectId: 'upd_1' }]])
+})
+
 it('opens a new connection where the browser gave up', () => {
   FakeEventSource.last.fail(FakeEventSource.CLOSED)
   vi.advanceTimersByTime(4_999)

@@ -59,6 +59,8 @@ export function openLiveStream(listener: Listener): () => void {
       // The browser tries again by itself unless it gave up (a proxy answered something else).
       if (opened.readyState === EventSource.CLOSED) retryTimer = setTimeout(connect, RETRY_MS)
     }
+    // Away for longer than the server keeps events: what was missed can't be told one by one.
+    opened.addEventListener('reset', () => listener.onEvents([], true))
     for (const topic of TOPICS) {
       opened.addEventListener(topic, (message) => {
         buffer.push(read(topic, message as MessageEvent<string>))

@@ -2,14 +2,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from clm.audit import repository, service
+from clm.audit import auth, repository, service
 from clm.audit.schemas import AuditEntryOut, AuditPage, VerificationOut
 from clm.core.http import DatabaseDep, SettingsDep
 
 router = APIRouter(tags=["audit"])
 
 
-@router.get("/audit")
+@router.get("/audit", dependencies=auth.READ)
 def list_entries(
     database: DatabaseDep,
     cursor: Annotated[int | None, Query(ge=1, le=2**62, description="`next_cursor` of the page before")] = None,
@@ -24,7 +24,7 @@ def list_entries(
     return AuditPage(items=items, next_cursor=items[-1].sequence if len(entries) > limit else None)
 
 
-@router.post("/audit:verify")
+@router.post("/audit:verify", dependencies=auth.READ)
 def verify(database: DatabaseDep, settings: SettingsDep) -> VerificationOut:
     """Reads the whole chain and compares it with the signed heads."""
     with database.read() as session:

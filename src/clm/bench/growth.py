@@ -33,6 +33,7 @@ from clm.installation import open_home
 from clm.policies import ModelPolicy
 from clm.settings import Settings
 from clm.stages.first_release import create_model
+from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from clm.updates.tables import Update
 
@@ -142,7 +143,7 @@ class GrowthHome:
         computed = self._cpu_seconds()
         update = self._wait(update_id, peak)
         with self._database.read() as session:
-            stages = updates.stages_of(session, update_id)
+            stages = update_rows.stages_of(session, update_id)
             taken = {s.name: _seconds(s.started_at, s.finished_at) for s in stages if s.finished_at}
         return {
             "seconds": _seconds(update.started_at, update.finished_at),

@@ -3,8 +3,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Response
 from sqlalchemy.orm import Session
 
+from clm.catalog import auth, service
 from clm.catalog import policy as policies
-from clm.catalog import service
 from clm.catalog.schemas import (
     ModelList,
     ModelOut,
@@ -40,25 +40,25 @@ def _out(session: Session, model: Model) -> ModelOut:
     )
 
 
-@router.get("/models")
+@router.get("/models", dependencies=auth.READ)
 def list_models(database: DatabaseDep) -> ModelList:
     with database.read() as session:
         return ModelList(items=[_out(session, model) for model in service.list_models(session)])
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name}", dependencies=auth.READ)
 def get_model(name: str, database: DatabaseDep) -> ModelOut:
     with database.read() as session:
         return _out(session, service.get_model(session, name))
 
 
-@router.post("/models/{name}/tasks", status_code=201)
+@router.post("/models/{name}/tasks", status_code=201, dependencies=auth.WRITE)
 def add_task(name: str, body: TaskIn, database: DatabaseDep, caller: CallerDep) -> TaskOut:
     with database.transaction() as session:
         return TaskOut.model_validate(service.add_task(session, caller, model=name, **body.model_dump()))
 
 
-@router.patch("/models/{name}/tasks/{task}")
+@router.patch("/models/{name}/tasks/{task}", dependencies=auth.WRITE)
 def edit_task(name: str, task: str, body: TaskEdit, database: DatabaseDep, caller: CallerDep) -> TaskOut:
     changes = body.model_dump(exclude_unset=True)
     with database.transaction() as session:
@@ -70,7 +70,7 @@ IfMatch = Annotated[str | None, Header(description="the revision that was seen; 
 DryRun = Annotated[bool, Query(description="say what would change, and change nothing")]
 
 
-@router.get("/models/{name}/policy")
+@router.get("/models/{name}/policy", dependencies=auth.READ)
 def get_policy(
     name: str,
     database: DatabaseDep,
@@ -85,14 +85,14 @@ def get_policy(
     return _policy_out(name, number, policy, policies.differences(ModelPolicy(), policy))
 
 
-@router.get("/models/{name}/policy/revisions")
+@router.get("/models/{name}/policy/revisions", dependencies=auth.READ)
 def list_policy_revisions(name: str, database: DatabaseDep) -> PolicyRevisionList:
     with database.read() as session:
         service.get_model(session, name)
         return PolicyRevisionList.model_validate({"items": policies.revisions(session, name)})
 
 
-@router.put("/models/{name}/policy")
+@router.put("/models/{name}/policy", dependencies=auth.WRITE)
 def put_policy(
     name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
     if_match: IfMatch = None, dry_run: DryRun = False,
@@ -101,7 +101,7 @@ def put_policy(
     return _edit(database, caller, name, body, response, if_match, dry_run, whole=True)
 
 
-@router.patch("/models/{name}/policy")
+@router.patch("/models/{name}/policy", dependencies=auth.WRITE)
 def patch_policy(
     name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
     if_match: IfMatch = None, dry_run: DryRun = False,

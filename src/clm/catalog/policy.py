@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
+from clm.catalog import repository
 from clm.catalog.service import get_model
 from clm.catalog.tables import Model, PolicyRevision
 from clm.core.caller import Caller
@@ -131,8 +131,7 @@ def at(session: Session, name: str, revision: int | None) -> ModelPolicy:
 
 def revisions(session: Session, name: str) -> list[PolicyRevision]:
     """Oldest first; empty where the policy was never edited."""
-    query = select(PolicyRevision).where(PolicyRevision.model == name).order_by(PolicyRevision.revision)
-    return list(session.scalars(query))
+    return repository.policy_revisions(session, name)
 
 
 def _kept(model: Model, caller: Caller | None, moment: Any) -> PolicyRevision:

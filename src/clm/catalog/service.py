@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
+from clm.catalog import repository
 from clm.catalog.tables import Model, Task
 from clm.core.caller import Caller
 from clm.core.clock import iso, now
@@ -69,7 +69,7 @@ def get_model(session: Session, name: str) -> Model:
 
 
 def list_models(session: Session) -> list[Model]:
-    return list(session.scalars(select(Model).order_by(Model.created_at, Model.name)))
+    return repository.models(session)
 
 
 def only_model(session: Session) -> str:
@@ -168,8 +168,7 @@ def mark_removed(session: Session, caller: Caller, model: str, name: str) -> Non
 
 def list_tasks(session: Session, model: str, *, removed: bool = False) -> list[Task]:
     """In the order in which they were added; `removed`: also those that were taken away."""
-    query = select(Task).where(Task.model == model).order_by(Task.created_at, Task.name)
-    return list(session.scalars(query if removed else query.where(Task.removed_at.is_(None))))
+    return repository.tasks(session, model, removed=removed)
 
 
 def get_task(session: Session, model: str, name: str) -> Task:

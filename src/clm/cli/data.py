@@ -98,6 +98,7 @@ def dead_letters(batch: str, output: Output = Format.table) -> None:
     from clm.ingest import repository
 
     with here.database.read() as session:
+        repository.get_batch(session, batch)
         rows: list[dict[str, Any]] = [
             {"line": r.line, "field": r.field, "reason": r.reason, "sample": r.sample}
             for r in repository.refusals(session, batch, limit=10_000)

@@ -31,17 +31,18 @@ def history(
     with here.database.read() as session:
         ruled = conflicts.rulings(session, model)
     rows: list[dict[str, Any]] = [asdict(row) for row in here.store.history(model, of, ruled)]
+    if not rows:
+        typer.echo(
+            f"Nothing is known of {of!r}: it is no prompt, no record id and no key. "
+            "A key is written with its column, such as sku=7.",
+            err=True,
+        )
+        raise typer.Exit(1)
     shown = rows[-last:] if output is Format.table else rows
     columns = {"task": "TASK", "event_time": "EVENT TIME", "ingested_at": "INGESTED", "source": "SOURCE",
                "batch_id": "BATCH", "prompt": "PROMPT", "answer": "ANSWER", "state": "STATE", "record_id": "RECORD",
                "superseded_by": "SUPERSEDED BY"}  # fmt: skip
-    show_rows(
-        shown,
-        output,
-        columns,
-        f"Nothing is known of {of!r}: it is no prompt, no record id and no key. "
-        "A key is written with its column, such as sku=7.",
-    )
+    show_rows(shown, output, columns, "")
     if len(shown) < len(rows):
         typer.echo(f"… and {len(rows) - len(shown)} before them: --last {len(rows)} shows all", err=True)
 

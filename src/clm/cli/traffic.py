@@ -17,17 +17,12 @@ def start(
     kind: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
 ) -> None:
     """Move traffic to a release that is registered already."""
-    from clm.catalog import service as catalog
-    from clm.deployment import service
     from clm.deployment.targets import targets
-    from clm.policies import RolloutPolicy
-    from clm.registry import service as registry
+    from clm.stages.rolling_out import begin_rollout
 
     model = here.model(model)
     with here.database.transaction() as session:
-        policy = catalog.policy_of(catalog.get_model(session, model)).rollout
-        policy = RolloutPolicy.model_validate({**policy.model_dump(), **({"kind": kind} if kind else {})})
-        rollout = service.start_rollout(session, here.caller, registry.get(session, release, model), policy, None)
+        rollout = begin_rollout(session, here.caller, model, release, kind)
     targets.reconcile(here.database, here.settings)
     typer.echo(f"Rollout {rollout.id} ({rollout.kind}) has begun; the worker moves it on.")
 

@@ -109,11 +109,11 @@ def list_(
     output: Output = Format.table,
 ) -> None:
     """List updates, newest first."""
-    from clm.updates import service
+    from clm.updates import repository as update_rows
     from clm.updates.views import update_out
 
     with here.database.read() as session:
-        updates = service.list_updates(session, model=model, state=state, limit=limit)
+        updates = update_rows.list_updates(session, model=model, state=state, limit=limit)
         rows = [update_out(session, update).model_dump(mode="json") for update in updates]
     columns = {"id": "UPDATE", "model": "MODEL", "task": "TASK", "state": "STATE", "stage": "STAGE",
                "release_number": "RELEASE", "outcome": "OUTCOME"}  # fmt: skip

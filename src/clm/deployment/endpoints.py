@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from clm.core.clock import now
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
-from clm.deployment import repository, rollout, service
+from clm.deployment import auth, repository, rollout, service
 from clm.deployment.schemas import (
     ActionBody,
     AllowedAction,
@@ -34,13 +34,13 @@ def create_router(window: WindowReader) -> APIRouter:
     """Routes under /deployments; `window` is clm.monitoring.repository.window."""
     router = APIRouter(tags=["deployments"])
 
-    @router.get("/deployments")
+    @router.get("/deployments", dependencies=auth.READ)
     def list_deployments(database: DatabaseDep) -> DeploymentList:
         with database.read() as session:
             rows = repository.list_deployments(session)
             return DeploymentList(items=[view(session, row, window) for row in rows])
 
-    @router.get("/deployments/{model}")
+    @router.get("/deployments/{model}", dependencies=auth.READ)
     def show_deployment(model: ModelName, database: DatabaseDep) -> DeploymentView:
         with database.read() as session:
             return view(session, repository.get_deployment(session, model), window)
@@ -52,6 +52,7 @@ def create_router(window: WindowReader) -> APIRouter:
             methods=["POST"],
             response_model=MovedView,
             name=f"{action}_deployment",
+            dependencies=auth.MOVE,
         )
     return router
 

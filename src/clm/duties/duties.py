@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from clm.duties.anchors import Anchors
 from clm.duties.duty import Duty
+from clm.duties.lessons import Lessons
 from clm.duties.queue import Queue
+from clm.duties.retention import Retention
 from clm.duties.rollouts import Rollouts
 from clm.duties.sources import Sources
 from clm.duties.tracking import Tracking
@@ -17,4 +19,6 @@ DUTIES: Mapping[str, tuple[type[Duty], float]] = {
     "triggers": (Triggers, 1.0),
     "tracking": (Tracking, 2.0),
     "anchors": (Anchors, 900.0),
+    "lessons": (Lessons, 60.0),
+    "retention": (Retention, 3600.0),
 }

@@ -31,8 +31,8 @@ class Tracking(Duty):
 
     def _mirror_releases(self) -> str | None:
         with self.on.database.read() as session:
-            rows = [row for row in registry.list_rows(session) if row.mlflow_version is None]
-        for row in reversed(rows):  # oldest first
+            rows = registry.not_mirrored(session)
+        for row in rows:
             mirrored = tracker.mirror_release(self.on.settings, registry.as_release(row))
             if mirrored.version is None:
                 return mirrored.problem

@@ -7,7 +7,6 @@ be made anew. An update sees what was decided when its snapshot was made.
 from collections.abc import Sequence
 from typing import TypedDict
 
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
@@ -17,6 +16,7 @@ from clm.core.events import publish
 from clm.core.ids import new_id
 from clm.errors import Conflict, InvalidInput, NotFound
 from clm.facts import Ruling
+from clm.ingest import repository
 from clm.ingest.batch import Loaded
 from clm.ingest.dropping import dropped_ids
 from clm.ingest.tables import Batch, ConflictRow
@@ -54,8 +54,8 @@ def hold(session: Session, batch: Batch, loaded: Loaded) -> None:
 
 def rulings(session: Session, model: str) -> tuple[Ruling, ...]:
     """What people have decided, in the order in which it was asked."""
-    query = select(ConflictRow).where(ConflictRow.model == model, ConflictRow.state == "resolved")
-    return tuple(Ruling(tuple(row.wins), tuple(row.loses)) for row in session.scalars(query.order_by(ConflictRow.id)))
+    resolved = repository.conflicts(session, model=model, state="resolved")
+    return tuple(Ruling(tuple(row.wins), tuple(row.loses)) for row in resolved)
 
 
 class Pins(TypedDict):
@@ -81,11 +81,7 @@ def conflicts(
     limit: int = 500,
 ) -> list[ConflictRow]:
     """Oldest first, after the one with this id; `state` None: also those that are resolved."""
-    query = select(ConflictRow).order_by(ConflictRow.id).limit(limit)
-    for column, wanted in ((ConflictRow.model, model), (ConflictRow.task, task), (ConflictRow.state, state)):
-        if wanted is not None:
-            query = query.where(column == wanted)
-    return list(session.scalars(query if after is None else query.where(ConflictRow.id > after)))
+    return repository.conflicts(session, model=model, task=task, state=state, after=after, limit=limit)
 
 
 def get(session: Session, conflict_id: str) -> ConflictRow:
@@ -142,6 +138,4 @@ def _meant(session: Session, reference: str | None, model: str | None) -> list[C
         if not found:
             raise NotFound("No contradiction waits for a decision.")
         return found
-    named = or_(ConflictRow.id == reference, (ConflictRow.batch_id == reference) & (ConflictRow.state == "open"))
-    found = list(session.scalars(select(ConflictRow).where(named).order_by(ConflictRow.id)))
-    return found or [get(session, reference)]
+    return repository.conflicts_by_reference(session, reference) or [get(session, reference)]

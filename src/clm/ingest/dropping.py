@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
@@ -108,8 +107,7 @@ def rows_of(session: Session, store: Rows, model: str, batch_id: str, suite: boo
 
 def dropped_rows(session: Session, model: str, *, undone: bool = False) -> list[DroppedRow]:
     """Oldest first; `undone`: also what was taken back."""
-    query = select(DroppedRow).where(DroppedRow.model == model).order_by(DroppedRow.id)
-    return list(session.scalars(query if undone else query.where(DroppedRow.undone_at.is_(None))))
+    return repository.dropped_rows(session, model, undone=undone)
 
 
 def dropped_ids(session: Session, model: str) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """HTTP of ingest: rows in, and what became of them."""
 
-from typing import Annotated, Literal, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -8,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from clm.catalog.service import get_model
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
 from clm.errors import InvalidInput
-from clm.ingest import conflicts, dropping, repository, service
+from clm.ingest import auth, conflicts, dropping, holding, repository, service
 from clm.ingest.batch import RecordStore
 from clm.ingest.intake import BatchSpec, Intake
 from clm.ingest.schemas import (
@@ -16,10 +17,15 @@ from clm.ingest.schemas import (
     BatchPage,
     ConflictOut,
     ConflictPage,
+    DatasetVersionOut,
+    DatasetVersionPage,
     DropIn,
     DropOut,
     DroppedList,
     DroppedRowOut,
+    HeldDecisionIn,
+    HeldList,
+    HeldOut,
     HistoryOut,
     RefusalOut,
     RefusalPage,
@@ -50,6 +56,8 @@ _BODY = {"requestBody": {"required": True, "content": {
 class _Store(RecordStore, dropping.Rows, Protocol):
     """What the endpoints need of clm.store.store.Store."""
 
+    def versions(self, model: str) -> Sequence[Any]: ...
+
 
 def get_store(request: Request) -> _Store:
     return request.app.state.store
@@ -58,7 +66,7 @@ def get_store(request: Request) -> _Store:
 StoreDep = Annotated[_Store, Depends(get_store)]
 
 
-@router.post("/records", response_model=ReportOut, openapi_extra=_BODY)
+@router.post("/records", response_model=ReportOut, openapi_extra=_BODY, dependencies=auth.WRITE)
 async def post_records(
     request: Request,
     database: DatabaseDep,
@@ -90,7 +98,7 @@ async def post_records(
     return await run_in_threadpool(take)
 
 
-@router.get("/batches", response_model=BatchPage)
+@router.get("/batches", response_model=BatchPage, dependencies=auth.READ)
 def list_batches(
     database: DatabaseDep,
     model: str | None = None,
@@ -104,13 +112,13 @@ def list_batches(
     return BatchPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
 
-@router.get("/batches/{batch_id}", response_model=BatchOut)
+@router.get("/batches/{batch_id}", response_model=BatchOut, dependencies=auth.READ)
 def get_batch(database: DatabaseDep, batch_id: str) -> BatchOut:
     with database.read() as session:
         return BatchOut.model_validate(repository.get_batch(session, batch_id))
 
 
-@router.get("/batches/{batch_id}/refusals", response_model=RefusalPage)
+@router.get("/batches/{batch_id}/refusals", response_model=RefusalPage, dependencies=auth.READ)
 def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit: Limit = 100) -> RefusalPage:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise InvalidInput("The cursor is the `next_cursor` of the page before.", field="cursor")
@@ -121,20 +129,20 @@ def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit
     return RefusalPage(items=items, next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-@router.get("/sources", response_model=SourceList)
+@router.get("/sources", response_model=SourceList, dependencies=auth.READ)
 def list_sources(database: DatabaseDep) -> SourceList:
     with database.read() as session:
         return SourceList(items=[SourceOut.model_validate(source) for source in repository.list_sources(session)])
 
 
-@router.post("/sources", response_model=SourceOut, status_code=201)
+@router.post("/sources", response_model=SourceOut, status_code=201, dependencies=auth.SOURCES)
 def add_source(database: DatabaseDep, caller: CallerDep, body: SourceIn) -> SourceOut:
     """Takes rows in from there from now on. Adding the same source again changes nothing."""
     with database.transaction() as session:
         return SourceOut.model_validate(sources.add(session, caller, **body.model_dump()))
 
 
-@router.post("/models/{name}/drops", response_model=DropOut)
+@router.post("/models/{name}/drops", response_model=DropOut, dependencies=auth.WRITE)
 def drop_rows(name: str, body: DropIn, database: DatabaseDep, caller: CallerDep, store: StoreDep) -> DropOut:
     """Takes rows out of updates, memories and suites from now on, or takes that back. They stay in the dataset."""
     # A reading session drops whatever was changed in it.
@@ -147,7 +155,7 @@ def drop_rows(name: str, body: DropIn, database: DatabaseDep, caller: CallerDep,
     return DropOut.model_validate({**vars(done), "dry_run": body.dry_run})
 
 
-@router.get("/models/{name}/drops", response_model=DroppedList)
+@router.get("/models/{name}/drops", response_model=DroppedList, dependencies=auth.READ)
 def list_dropped(
     name: str,
     database: DatabaseDep,
@@ -159,7 +167,7 @@ def list_dropped(
         return DroppedList(items=[DroppedRowOut.model_validate(row) for row in rows])
 
 
-@router.get("/records/history", response_model=HistoryOut)
+@router.get("/records/history", response_model=HistoryOut, dependencies=auth.READ)
 def record_history(
     database: DatabaseDep,
     store: StoreDep,
@@ -173,7 +181,7 @@ def record_history(
     return HistoryOut(items=[VersionOut.model_validate(row) for row in store.history(model, of, ruled)])
 
 
-@router.get("/conflicts", response_model=ConflictPage)
+@router.get("/conflicts", response_model=ConflictPage, dependencies=auth.READ)
 def list_conflicts(
     database: DatabaseDep,
     model: str | None = None,
@@ -190,13 +198,13 @@ def list_conflicts(
     return ConflictPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
 
-@router.get("/conflicts/{conflict_id}", response_model=ConflictOut)
+@router.get("/conflicts/{conflict_id}", response_model=ConflictOut, dependencies=auth.READ)
 def get_conflict(database: DatabaseDep, conflict_id: str) -> ConflictOut:
     with database.read() as session:
         return ConflictOut.model_validate(conflicts.get(session, conflict_id))
 
 
-@router.post("/conflicts/{conflict_id}:resolve", response_model=ConflictOut)
+@router.post("/conflicts/{conflict_id}:resolve", response_model=ConflictOut, dependencies=auth.DECIDE)
 def resolve_conflict(conflict_id: str, body: ResolveIn, database: DatabaseDep, caller: CallerDep) -> ConflictOut:
     """Says which answer is right. It counts from the next update on, and can be decided anew."""
     with database.transaction() as session:
@@ -205,10 +213,50 @@ def resolve_conflict(conflict_id: str, body: ResolveIn, database: DatabaseDep, c
         return ConflictOut.model_validate(row)
 
 
-@router.post("/conflicts:resolve", response_model=ResolvedOut)
+@router.post("/conflicts:resolve", response_model=ResolvedOut, dependencies=auth.DECIDE)
 def resolve_conflicts(body: ResolveAllIn, database: DatabaseDep, caller: CallerDep) -> ResolvedOut:
     """The same decision for all open ones of a model, or of one of its batches."""
     with database.transaction() as session:
         get_model(session, body.model)
         rows = conflicts.resolve(session, caller, body.decision, reference=body.batch_id, model=body.model)
         return ResolvedOut(items=[ConflictOut.model_validate(row) for row in rows])
+
+
+@router.get("/models/{name}/held", dependencies=auth.READ)
+def list_held(
+    name: str,
+    database: DatabaseDep,
+    every: Annotated[bool, Query(description="also what was released or discarded")] = False,
+) -> HeldList:
+    """Batches that no update learns from, because an update that did was rejected; with the gate's sentence."""
+    states = ("held", "discarded", "released") if every else ("held",)
+    with database.read() as session:
+        get_model(session, name)
+        rows = repository.held_batches(session, model=name, states=states)
+        return HeldList(items=[HeldOut.model_validate(row) for row in rows])
+
+
+@router.post("/held/{reference}:decide", dependencies=auth.DECIDE)
+def decide_held(reference: str, body: HeldDecisionIn, database: DatabaseDep, caller: CallerDep) -> HeldList:
+    """Decides a held batch, or all that a rejected update (its id) had learned from."""
+    # A reading session drops whatever was changed in it.
+    with database.read() if body.dry_run else database.transaction() as session:
+        rows = holding.decide(session, caller, reference, body.decision)
+        return HeldList(items=[HeldOut.model_validate(row) for row in rows])
+
+
+@router.get("/models/{name}/versions", dependencies=auth.READ)
+def list_versions(
+    name: str, database: DatabaseDep, store: StoreDep, cursor: str | None = None, limit: Limit = 100
+) -> DatasetVersionPage:
+    """Every version of the model's tables, newest first: one per accepted batch."""
+    with database.read() as session:
+        get_model(session, name)
+    rows = list(store.versions(name))
+    names = [f"{row.table}-{row.version}" for row in rows]
+    if cursor is not None and cursor not in names:
+        raise InvalidInput("The cursor is the `next_cursor` of the page before.", field="cursor")
+    start = 0 if cursor is None else names.index(cursor) + 1
+    items = [DatasetVersionOut.model_validate(row) for row in rows[start : start + limit]]
+    more = start + limit < len(rows)
+    return DatasetVersionPage(items=items, next_cursor=names[start + limit - 1] if more else None)

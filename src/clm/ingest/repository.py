@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from clm.errors import NotFound
-from clm.ingest.tables import Batch, DeadLetter, HeldBatch, Source
+from clm.ingest.tables import Batch, ConflictRow, DeadLetter, DroppedRow, HeldBatch, Source
 
 
 def get_batch(session: Session, batch_id: str) -> Batch:
@@ -107,3 +107,32 @@ def list_sources(session: Session) -> list[Source]:
 
 def source_by_address(session: Session, kind: str, address: str) -> Source | None:
     return session.scalar(select(Source).where(Source.kind == kind, Source.address == address))
+
+
+def conflicts(
+    session: Session,
+    *,
+    model: str | None = None,
+    task: str | None = None,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[ConflictRow]:
+    """Oldest first, after the one with this id; what is None does not matter."""
+    query = select(ConflictRow).order_by(ConflictRow.id).limit(limit)
+    for column, wanted in ((ConflictRow.model, model), (ConflictRow.task, task), (ConflictRow.state, state)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return list(session.scalars(query if after is None else query.where(ConflictRow.id > after)))
+
+
+def conflicts_by_reference(session: Session, reference: str) -> list[ConflictRow]:
+    """The one with this id, or all open ones of a batch; oldest first."""
+    named = or_(ConflictRow.id == reference, (ConflictRow.batch_id == reference) & (ConflictRow.state == "open"))
+    return list(session.scalars(select(ConflictRow).where(named).order_by(ConflictRow.id)))
+
+
+def dropped_rows(session: Session, model: str, *, undone: bool = False) -> list[DroppedRow]:
+    """Oldest first; `undone`: also what was taken back."""
+    query = select(DroppedRow).where(DroppedRow.model == model).order_by(DroppedRow.id)
+    return list(session.scalars(query if undone else query.where(DroppedRow.undone_at.is_(None))))

@@ -91,6 +91,41 @@ class SourceList(Schema):
     items: list[SourceOut]
 
 
+class DatasetVersionOut(Schema):
+    table: str
+    version: int
+    at: Time
+    rows: int
+    operation: str
+    batch_id: str | None
+
+
+class DatasetVersionPage(Schema):
+    items: list[DatasetVersionOut]
+    next_cursor: str | None
+
+
+class HeldOut(Schema):
+    batch_id: str
+    update_id: str
+    model: str
+    task: str
+    rows: int
+    reason: str
+    state: Literal["held", "released", "discarded"]
+    created_at: Time
+    decided_at: Time | None
+
+
+class HeldList(Schema):
+    items: list[HeldOut]
+
+
+class HeldDecisionIn(Body):
+    decision: Literal["released", "discarded"] = Field(description="learn from them again, or never")
+    dry_run: bool = Field(default=False, description="say what would happen, and change nothing")
+
+
 class DropIn(Body):
     """Rows to take out, or with `undo` to take back."""
 

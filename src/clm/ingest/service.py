@@ -6,7 +6,6 @@ runs it again: the store knows which batches it has, so no row is lost and none 
 """
 
 import logging
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -31,7 +30,7 @@ from clm.ingest.batch import Delivery, Loaded, load
 from clm.ingest.fitting import check_of, limits_now
 from clm.ingest.intake import BatchSpec, Intake
 from clm.ingest.reading import format_of
-from clm.ingest.spool import Spooled, spool
+from clm.ingest.spool import Spooled, drop_forgotten, spool
 from clm.ingest.tables import Batch, DeadLetter
 from clm.records import IngestReport, Refusal
 
@@ -39,7 +38,6 @@ REPORTED_REFUSALS = 100  # refused rows told in the report; all kept ones: GET /
 REPEATED = (
     "This very body came before, so its rows are no news: those that don't say an event time keep the one they had."
 )
-_ORPHAN_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -78,24 +76,18 @@ def take(intake: Intake, body: Spooled, spec: BatchSpec) -> IngestReport:
 
 
 def recover(intake: Intake) -> list[IngestReport]:
-    """Finishes batches that a crash left behind, and removes forgotten uploads from the spool."""
+    """Finishes batches that a crash left behind, and drops forgotten uploads."""
     with intake.database.read() as session:
-        waiting = [
-            (batch.id, batch.model, intake.settings.home / (batch.spool_path or ""))
-            for batch in repository.unfinished(session)
-        ]
+        waiting = [(batch.id, batch.model) for batch in repository.unfinished(session)]
     reports: list[IngestReport] = []
-    for batch_id, model, _ in waiting:
+    for batch_id, model in waiting:
         try:
             reports.append(_finish(intake, model, batch_id))
         except Exception:  # one bad batch must not keep the others from being finished
             _log.exception(
                 "batch %s could not be finished; it stays in the spool and is tried at the next start", batch_id
             )
-    needed = {path for _, _, path in waiting}
-    for file in intake.settings.paths.spool.glob("*"):
-        if file not in needed and time.time() - file.stat().st_mtime > _ORPHAN_SECONDS:
-            file.unlink(missing_ok=True)
+    drop_forgotten(intake.database, intake.settings)
     return reports
 
 

@@ -3,18 +3,22 @@
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from clm.core.database import Database
 from clm.core.files import sync_folder
 from clm.core.ids import new_id
 from clm.errors import InvalidInput, TooLarge, Unavailable
+from clm.ingest import repository
 from clm.settings import Settings
 
 _PIECE = 1 << 20  # bytes
+_ORPHAN_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,13 @@ def _space_needed() -> Generator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Unavailable("The disk is full; nothing was kept. Free some space and send it again.") from None
         raise
+
+
+def drop_forgotten(database: Database, settings: Settings) -> None:
+    """Removes uploads from the spool that broke off with their process: no batch speaks of them."""
+    old = [f for f in settings.paths.spool.glob("*") if time.time() - f.stat().st_mtime > _ORPHAN_SECONDS]
+    with database.read() as session:
+        needed = {settings.home / (batch.spool_path or "") for batch in repository.unfinished(session)}
+    for file in old:
+        if file not in needed:
+            file.unlink(missing_ok=True)

@@ -27,11 +27,13 @@ def add_feedback(session: Session, record_id: str, score: float, comment: str | 
         raise InvalidInput(f"A score lies between 0 (bad) and 1 (good); got {score}.", field="score")
     if comment is not None and len(comment) > LONGEST_COMMENT:
         raise InvalidInput(f"A comment has at most {LONGEST_COMMENT} characters.", field="comment")
-    if repository.get_answer(session, record_id) is None:
+    answer = repository.get_answer(session, record_id, for_update=True)  # of two at once, one is the second
+    if answer is None:
         raise NotFound(
             f"There is no answer {record_id!r}. Every answer carries its record id in the X-CLM-Record-Id header."
         )
     feedback = repository.feedback_on(session, record_id)
+    repository.count_feedback(session, answer, score, feedback.score if feedback else None)
     if feedback is None:
         feedback = Feedback(id=new_id("fbk"), answer_id=record_id, score=score, comment=comment, at=now())
         session.add(feedback)

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clm.core.database import Base
@@ -34,3 +34,20 @@ class Feedback(Base):
     score: Mapped[float]  # 0 … 1
     comment: Mapped[str | None]
     at: Mapped[datetime]
+
+
+class TrafficCount(Base):
+    """What the answers of a minute, an hour or a day come to, by latency; kept with them, in the same transaction."""
+
+    __tablename__ = "traffic"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    release_id: Mapped[str] = mapped_column(primary_key=True)
+    span: Mapped[int] = mapped_column(primary_key=True)  # seconds: 60 | 3600 | 86400
+    slot: Mapped[int] = mapped_column(primary_key=True)  # whole spans since 1970
+    bucket: Mapped[int] = mapped_column(primary_key=True)  # of latency, see clm.monitoring.traffic
+    pinned: Mapped[bool] = mapped_column(primary_key=True)
+    requests: Mapped[int]
+    errors: Mapped[int]
+    feedback: Mapped[int]
+    points: Mapped[int] = mapped_column(BigInteger)  # sum of scores, in millionths

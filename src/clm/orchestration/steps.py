@@ -15,6 +15,7 @@ from clm.errors import Cancelled, ClmError
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.stages.work import Work
 from clm.updates import log, service
+from clm.updates import repository as update_rows
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def run_to_its_end(work: Work, update_id: str, step: RunStep) -> str:
     def ended(state: str, outcome: str) -> str:
         with work.installation.database.transaction() as session:
             update = service.get_update(session, update_id)
-            for stage in service.stages_of(session, update_id):
+            for stage in update_rows.stages_of(session, update_id):
                 if stage.state == "running":
                     service.end_stage(session, update, stage.name, "failed", {"reason": outcome})
             service.finish(session, WORKER, update, state, outcome)

@@ -177,6 +177,20 @@ def read_lineage(path: Path) -> dict[str, Json]:
     return {task: read_json(file) for task, file in load_bundle(path).lineage.items()}
 
 
+def lessons_of(manifest: Json) -> dict[str, str]:
+    """Per expert, the digest of the file that tells what made it."""
+    files: dict[str, str] = manifest.get("files", {})
+    return {name: files[at] for name in manifest["experts"] if (at := f"lineage/{name}.json") in files}
+
+
+def read_taught(path: Path, expert: str, lesson: str) -> list[str]:
+    """The ids of the records that an expert was taught. Raises TamperedArtifact where its file is not the one meant."""
+    file = _lineage_file(path, expert)
+    if not file.is_file() or sha256_file(file) != lesson:
+        raise TamperedArtifact(f"Release {short(path.name)} does not verify: {file.name} is missing or was changed.")
+    return read_json(file)["record_ids"]
+
+
 def newest_lineage(path: Path) -> dict[str, Json]:
     """Per task, what made the part that was trained last: it tells what the whole task has seen and remembers."""
     newest: dict[str, Json] = {}

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from clm.core.http import DatabaseDep, SettingsDep
 from clm.errors import TamperedArtifact
-from clm.registry import service
+from clm.registry import auth, service
 from clm.registry.schemas import Alias, ComparisonOut, ReleaseDetail, ReleaseList, ReleaseOut, VerifiedOut
 from clm.registry.tables import ReleaseRow
 
@@ -15,21 +15,21 @@ AliasesOf = Callable[[Session], Mapping[str, Alias]]  # release id -> alias; dep
 def create_router(aliases_of: AliasesOf) -> APIRouter:
     router = APIRouter(tags=["releases"])
 
-    @router.get("/releases")
+    @router.get("/releases", dependencies=auth.READ)
     def list_releases(database: DatabaseDep, model: str | None = None) -> ReleaseList:
         """Newest first."""
         with database.read() as session:
             aliases = aliases_of(session)
             return ReleaseList(items=[_out(row, aliases) for row in service.list_rows(session, model)])
 
-    @router.get("/releases/{release_id}")
+    @router.get("/releases/{release_id}", dependencies=auth.READ)
     def show_release(database: DatabaseDep, release_id: str, model: str | None = None) -> ReleaseDetail:
         """By id, by the first digits of the id, or by number ("v3", together with `model`)."""
         with database.read() as session:
             row = service.get_row(session, release_id, model)
             return ReleaseDetail(**_out(row, aliases_of(session)).model_dump(), manifest=row.manifest)
 
-    @router.get("/releases/{a}/compare/{b}")
+    @router.get("/releases/{a}/compare/{b}", dependencies=auth.READ)
     def compare_releases(
         database: DatabaseDep, settings: SettingsDep, a: str, b: str, model: str | None = None
     ) -> ComparisonOut:
@@ -37,7 +37,7 @@ def create_router(aliases_of: AliasesOf) -> APIRouter:
         with database.read() as session:
             return ComparisonOut.model_validate(service.compare(session, settings.home, a, b, model))
 
-    @router.post("/releases/{release_id}:verify")
+    @router.post("/releases/{release_id}:verify", dependencies=auth.READ)
     def verify_release(
         database: DatabaseDep, settings: SettingsDep, release_id: str, model: str | None = None
     ) -> VerifiedOut:

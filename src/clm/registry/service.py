@@ -1,6 +1,7 @@
 """The registry's rules: releases are numbered per model, registered once, and never edited."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -14,8 +15,8 @@ from clm.core.recent import Recent
 from clm.errors import Conflict, InvalidInput, NotFound, unknown_name
 from clm.records import Json, Release
 from clm.registry import comparison, repository
-from clm.registry.bundle import Bundle, composition_of, read_lineage, verify_bundle
-from clm.registry.tables import ReleaseRow
+from clm.registry.bundle import Bundle, composition_of, lessons_of, read_lineage, read_taught, verify_bundle
+from clm.registry.tables import ReleaseExpert, ReleaseRow
 
 _manifests = Recent[Json](256)
 _NUMBER = re.compile(r"v?([0-9]{1,9})")
@@ -51,10 +52,38 @@ def register(
     )
     session.add(row)
     session.flush()
+    _note_lessons(session, bundle)
     after = {"model": model, "number": row.number, "parent": parent, "update_id": update_id}
     audit(session, caller, "release.register", "release", row.id, after=after)
     events.publish(session, "release", row.id, row.number)
     return as_release(row)
+
+
+def _note_lessons(session: Session, bundle: Bundle) -> None:
+    """So that a record finds what learnt from it. What the release carries over was noted with an earlier one."""
+    lessons = lessons_of(bundle.manifest)
+    known = repository.known_lessons(session, lessons.values())
+    for expert, lesson in lessons.items():
+        if lesson not in known:
+            note_lesson(session, lesson, read_taught(bundle.path, expert, lesson))
+    repository.add_experts(session, bundle.release_id, lessons)
+
+
+def note_lesson(session: Session, lesson: str, record_ids: Iterable[str]) -> None:
+    """Again changes nothing."""
+    if not repository.known_lessons(session, [lesson]):
+        repository.add_lesson(session, lesson, record_ids)
+
+
+def learnt_from(session: Session, record_id: str) -> list[tuple[ReleaseRow, str]]:
+    """Releases, newest first, each with the expert that was taught the record."""
+    return repository.learnt_from(session, record_id)
+
+
+def without_lesson(session: Session) -> list[ReleaseExpert]:
+    """Experts of releases of which it is not known what they learnt from: registered before that was noted, and not
+    read since."""
+    return repository.without_lesson(session)
 
 
 def note_mlflow_version(session: Session, caller: Caller, release_id: str, version: str) -> None:
@@ -80,6 +109,11 @@ def list_releases(session: Session, model: str | None = None) -> list[Release]:
 def list_rows(session: Session, model: str | None = None) -> list[ReleaseRow]:
     """As `list_releases`, with times and the tracker's version."""
     return repository.of_model(session, model)
+
+
+def not_mirrored(session: Session) -> list[ReleaseRow]:
+    """Releases that the tracker does not know yet, the oldest of a model first."""
+    return repository.not_mirrored(session)
 
 
 def get_row(session: Session, reference: str, model: str | None = None) -> ReleaseRow:

@@ -125,4 +125,6 @@ class UpdateIn(Body):
     model: str
     task: str
     rollout: Literal["canary", "blue-green"] | None = None
-    kind: Literal["learn", "consolidate"] = "learn"  # consolidate: makes one expert of the task's parts
+    # consolidate: makes one expert of the task's parts; remove: takes the task's expert out, then the task
+    kind: Literal["learn", "consolidate", "remove"] = "learn"
+    force: bool = False  # also removes a protected task

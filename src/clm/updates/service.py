@@ -5,7 +5,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clm.audit.service import append as audit
@@ -17,6 +16,7 @@ from clm.core.ids import new_id
 from clm.cycle import STAGES
 from clm.errors import Conflict, NotFound, unknown_name
 from clm.records import GateVerdict, RepairTry
+from clm.updates import repository
 from clm.updates.tables import Stage, Update
 
 KINDS = ("learn", "consolidate", "remove")
@@ -44,7 +44,7 @@ def create_update(
     get_task(session, model, task)
     if kind not in KINDS:
         raise unknown_name("kind of update", kind, list(KINDS))
-    waiting = session.scalar(select(Update).where(Update.model == model, Update.task == task, Update.state == "queued"))
+    waiting = repository.queued(session, model, task)
     if waiting:
         takes = "it will take the new data" if waiting.kind == kind != "remove" else "cancel it, or wait for its end"
         raise Conflict(f"Update {waiting.id} of task {task!r} is waiting to start already; {takes}.")
@@ -75,20 +75,6 @@ def get_update(session: Session, update_id: str) -> Update:
     if update is None:
         raise NotFound(f"There is no update {update_id!r}; `clm update list` shows them.")
     return update
-
-
-def list_updates(
-    session: Session, *, model: str | None = None, state: str | None = None, before: str | None = None, limit: int = 50
-) -> list[Update]:
-    """Newest first; `before` is the id where the page before ended."""
-    query = select(Update).order_by(Update.id.desc()).limit(limit)
-    if model:
-        query = query.where(Update.model == model)
-    if state:
-        query = query.where(Update.state == state)
-    if before:
-        query = query.where(Update.id < before)
-    return list(session.scalars(query))
 
 
 def request_cancel(session: Session, caller: Caller, update_id: str) -> Update:
@@ -140,12 +126,8 @@ def tries_of(update: Update) -> list[RepairTry]:
     return [RepairTry(**one) for one in update.tries or []]
 
 
-def stages_of(session: Session, update_id: str) -> Sequence[Stage]:
-    return session.scalars(select(Stage).where(Stage.update_id == update_id).order_by(Stage.position)).all()
-
-
 def begin_stage(session: Session, update: Update, name: str) -> None:
-    stage = next((s for s in stages_of(session, update.id) if s.name == name), None)
+    stage = next((s for s in repository.stages_of(session, update.id) if s.name == name), None)
     if stage is None:
         session.add(Stage(update_id=update.id, position=STAGES.index(name), name=name, state="running", attempts=1,
                           started_at=now()))  # fmt: skip
@@ -156,7 +138,7 @@ def begin_stage(session: Session, update: Update, name: str) -> None:
 
 
 def end_stage(session: Session, update: Update, name: str, state: str, detail: dict[str, Any]) -> None:
-    stage = next(s for s in stages_of(session, update.id) if s.name == name)
+    stage = next(s for s in repository.stages_of(session, update.id) if s.name == name)
     stage.state, stage.detail, stage.finished_at = state, detail, now()
     touch(session, update)
 
@@ -167,25 +149,17 @@ def seen_until(session: Session, model: str, task: str) -> tuple[datetime | None
     None: there was no update, or it ended before it pinned one; then all that came before it was asked for counts as
     seen, so that what fails at once is not begun again and again.
     """
-    mine = select(Update).where(Update.model == model, Update.task == task)
-    newest = session.scalar(mine.order_by(Update.created_at.desc(), Update.id.desc()).limit(1))
+    newest = repository.newest(session, model, task)
     if newest is None:
         return None, None
-    pinned = next((s for s in stages_of(session, newest.id) if s.name == "snapshot" and s.state == "done"), None)
+    pinned = next(
+        (s for s in repository.stages_of(session, newest.id) if s.name == "snapshot" and s.state == "done"), None
+    )
     if pinned is None or not pinned.detail:
         return newest.created_at, None
     return pinned.started_at or newest.created_at, int(pinned.detail["tables"]["records"])
 
 
-def tried_on(session: Session, model: str, task: str, kind: str, champion: str) -> bool:
-    """Whether an update of this kind saw this champion already, whatever became of it."""
-    query = select(Update.id).where(
-        Update.model == model, Update.task == task, Update.kind == kind, Update.champion == champion
-    )
-    return session.scalar(query.limit(1)) is not None
-
-
 def under_way(session: Session, model: str) -> list[Update]:
     """Oldest first."""
-    query = select(Update).where(Update.model == model, Update.state.in_(UNDER_WAY)).order_by(Update.id)
-    return list(session.scalars(query))
+    return repository.in_states(session, model, UNDER_WAY)

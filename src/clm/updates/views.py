@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from clm.cycle import STAGES
 from clm.records import kept_try
 from clm.registry import service as registry
-from clm.updates import service
+from clm.updates import repository, service
 from clm.updates.schemas import GateVerdictOut, Progress, RepairTryOut, StageOut, UpdateOut
 from clm.updates.tables import Update
 
@@ -57,7 +57,7 @@ def _tries(update: Update) -> list[RepairTryOut]:
 
 def _stages(session: Session, update: Update) -> list[StageOut]:
     """In order; repair only where it ran. What an ended update never came to is skipped, not waiting."""
-    begun = {stage.name: stage for stage in service.stages_of(session, update.id)}
+    begun = {stage.name: stage for stage in repository.stages_of(session, update.id)}
     rest = "skipped" if update.state in service.ENDED else "waiting"
     return [
         StageOut.model_validate(begun[name])

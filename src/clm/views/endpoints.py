@@ -5,27 +5,33 @@ from fastapi.encoders import jsonable_encoder
 
 from clm.core.http import DatabaseDep, SettingsDep
 from clm.store.store import Store
-from clm.views import service
+from clm.views import auth, service
 from clm.views.lineage import trace
-from clm.views.schemas import LedgerOut, Overview
+from clm.views.schemas import LedgerOut, Overview, SettingsOut
 
 router = APIRouter(prefix="/api/v1", tags=["overview"])
 
 
-@router.get("/overview")
+@router.get("/overview", dependencies=auth.READ)
 def get_overview(database: DatabaseDep, model: str | None = None) -> Overview:
     """Everything that the home page shows, in one call."""
     with database.read() as session:
         return service.overview(session, model)
 
 
-@router.get("/ledger")
+@router.get("/ledger", dependencies=auth.READ)
 def get_ledger(database: DatabaseDep, model: str) -> LedgerOut:
     with database.read() as session:
         return service.ledger_out(session, model)
 
 
-@router.get("/lineage/{object_id}")
+@router.get("/settings", dependencies=auth.READ)
+def get_settings(settings: SettingsDep) -> SettingsOut:
+    """This installation's settings as they are in force. A password in a database's address is not shown."""
+    return SettingsOut(items=service.settings_shown(settings))
+
+
+@router.get("/lineage/{object_id}", dependencies=auth.READ)
 def get_lineage(object_id: str, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
     """From an answer, update or release down to its training rows; from a record up to what learnt from it."""
     with database.read() as session:

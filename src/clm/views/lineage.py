@@ -35,7 +35,7 @@ def trace(session: Session, settings: Settings, store: Store, object_id: str, mo
         )
         return {**head, **rest}
     if kind == "rec":
-        return _learnt_from(session, settings, object_id)
+        return _learnt_from(session, object_id)
     return _release(session, settings, store, registry.get(session, object_id, model).release_id, only=None)
 
 
@@ -72,22 +72,22 @@ def _expert(store: Store, model: str, expert_hash: str, made: Json) -> Json:
     }
 
 
-def _learnt_from(session: Session, settings: Settings, record_id: str) -> Json:
+def _learnt_from(session: Session, record_id: str) -> Json:
     found = [
-        {"release": release.release_id, "number": release.number, "model": release.model,
-         "task": task_of(name), "expert": name}
-        for release in registry.list_releases(session)
-        for name, made in bundles.read_lineage(settings.paths.releases / release.release_id).items()
-        if record_id in made["record_ids"]
-    ]  # fmt: skip
-    return {"record": record_id, "learnt_by": found}
+        {"release": release.id, "number": release.number, "model": release.model, "task": task_of(name), "expert": name}
+        for release, name in registry.learnt_from(session, record_id)
+    ]
+    unread = [{"release": one.release_id, "expert": one.expert} for one in registry.without_lesson(session)]
+    return {"record": record_id, "learnt_by": found, "unread": unread}
 
 
 def render(found: Json) -> str:
     """The trace as an indented text, for a terminal."""
     if "record" in found:
         users = [f"  v{r['number']} of {r['model']}, expert {r['expert']}" for r in found["learnt_by"]]
-        return "\n".join([f"record {found['record']}", *(users or ["  no release has learnt from it"])])
+        unread = [f"  not known of release {u['release'][:12]}, expert {u['expert']}: the worker could not read it yet"
+                  for u in found["unread"]]  # fmt: skip
+        return "\n".join([f"record {found['record']}", *(users or ["  no release has learnt from it"]), *unread])
     lines = [f"{key} {found[key]}" for key in ("answer", "update") if key in found]
     add: Callable[[int, str], None] = lambda depth, text: lines.append("  " * depth + text)  # noqa: E731
     if "release" not in found:

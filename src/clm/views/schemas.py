@@ -115,3 +115,14 @@ class Overview(Schema):
     running_update: UpdateOut | None
     attention: list[Attention]
     events: list[HomeEvent]
+
+
+class SettingOut(Schema):
+    name: str
+    value: str | int | float | bool | None
+    default: str | int | float | bool | None
+    meaning: str
+
+
+class SettingsOut(Schema):
+    items: list[SettingOut]

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import timedelta
 
+from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from clm.audit import repository as audit
@@ -18,6 +19,8 @@ from clm.ingest import repository as batches
 from clm.policies import ModelPolicy
 from clm.records import Release
 from clm.registry import service as registry
+from clm.settings import Settings
+from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from clm.updates.tables import Update
 from clm.updates.views import update_out
@@ -29,6 +32,7 @@ from clm.views.schemas import (
     Overview,
     ReleaseRef,
     Serving,
+    SettingOut,
     Verdict,
 )
 
@@ -81,10 +85,16 @@ def ledger_of(session: Session, model: str) -> Ledger:
 
 
 def ledger_out(session: Session, model: str) -> LedgerOut:
-    """The ledger with the tasks' weights in its average."""
+    """The ledger to show."""
+    return _with_weights(session, ledger_of(session, model))
+
+
+def _with_weights(session: Session, ledger: Ledger) -> LedgerOut:
+    """The tasks' weights are in its average."""
+    model = ledger.model
     weights = {task.name: task.weight for task in catalog.list_tasks(session, model, removed=True)}
     champion = registry.get(session, deployments.get_deployment(session, model).champion)
-    return weighed(ledger_of(session, model), champion.composition.tasks, weights)
+    return weighed(ledger, champion.composition.tasks, weights)
 
 
 def overview(session: Session, model: str | None) -> Overview:
@@ -109,7 +119,7 @@ def overview(session: Session, model: str | None) -> Overview:
         models=names,
         model=chosen,
         serving=serving,
-        ledger=ledger_out(session, chosen),
+        ledger=_with_weights(session, ledger),
         running_update=update_out(session, running) if running else None,
         attention=attention,
         events=events,
@@ -137,7 +147,7 @@ def _attention(session: Session, deployment: Deployment, ledger: Ledger) -> list
         if rollout.state == "paused":
             found.append(Attention(level="attention", sentence="The rollout is paused.", link="/deployment"))
     seen: set[str] = set()
-    for update in updates.list_updates(session, model=deployment.model, limit=20):
+    for update in update_rows.list_updates(session, model=deployment.model, limit=20):
         newest_of_task = update.task not in seen
         seen.add(update.task)
         if newest_of_task and update.finished_at and now() - update.finished_at < RECENT:
@@ -211,3 +221,17 @@ def _subject(session: Session, entry: AuditEntry) -> str:
     if entry.object_kind == "release":
         return f"v{registry.get(session, entry.object_id).number} ({short(entry.object_id)})"
     return entry.object_id
+
+
+def settings_shown(settings: Settings) -> list[SettingOut]:
+    values, fields = settings.model_dump(mode="json"), Settings.model_fields
+    if values["database_url"]:
+        values["database_url"] = make_url(values["database_url"]).render_as_string(hide_password=True)
+    return [
+        SettingOut(name=name, value=values[name], default=_plain(field.default), meaning=field.description or "")
+        for name, field in fields.items()
+    ]
+
+
+def _plain(default: object) -> str | int | float | bool | None:
+    return default if default is None or isinstance(default, str | int | float) else str(default)

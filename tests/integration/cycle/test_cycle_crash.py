@@ -10,6 +10,7 @@ from clm.catalog import service as catalog
 from clm.cycle import STAGES
 from clm.deployment import repository as deployments
 from clm.registry import service as registry
+from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from cycle_home import MODEL, Home
 
@@ -32,7 +33,7 @@ def end_state(home: Home, update_id: str) -> dict[str, object]:
             "rollouts": len(deployments.history(session, MODEL)),
             "rows": home.store.snapshot(MODEL).counts,
             "tasks": [t.name for t in catalog.list_tasks(session, MODEL)],
-            "stages": {s.name: s.state for s in updates.stages_of(session, update_id)},
+            "stages": {s.name: s.state for s in update_rows.stages_of(session, update_id)},
         }
 
 
@@ -56,5 +57,5 @@ def test_killed_in_every_stage_it_ends_as_if_undisturbed(make_home: Callable[...
     assert all(state == "done" for state in expected["stages"].values())  # pyright: ignore
     with home.database.read() as session:
         assert audit.verify(session, home.settings.paths).ok
-        attempts = {s.name: s.attempts for s in updates.stages_of(session, update_id)}
+        attempts = {s.name: s.attempts for s in update_rows.stages_of(session, update_id)}
     assert all(attempts[stage] == 2 for stage in UNDISTURBED), attempts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import polars as pl
 
 from clm.catalog import service as catalog
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from clm.updates.tables import Update
 from cycle_home import MODEL, TEST, Home, colour_rows
 
@@ -18,7 +18,7 @@ def asked(home: Home, update: Update) -> list[dict[str, object]]:
 
 def detail(home: Home, update: Update, stage: str) -> dict[str, object]:
     with home.database.read() as session:
-        return {one.name: one.detail or {} for one in updates.stages_of(session, update.id)}[stage]
+        return {one.name: one.detail or {} for one in update_rows.stages_of(session, update.id)}[stage]
 
 
 def test_facts_are_examined_by_recall_and_a_changed_one_counts_as_new(make_home: Callable[..., Home]) -> None:

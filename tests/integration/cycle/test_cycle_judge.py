@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from clm.catalog.tables import Task
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from cycle_home import Home
 
 
@@ -27,5 +27,5 @@ def test_without_its_judge_an_update_is_inconclusive(
     assert update.state == "inconclusive", update.outcome
     assert "can't be reached" in str(update.outcome)
     with home.database.read() as session:
-        detail = {stage.name: stage.detail or {} for stage in updates.stages_of(session, update.id)}
+        detail = {stage.name: stage.detail or {} for stage in update_rows.stages_of(session, update.id)}
     assert "can't be reached" in detail["gate"]["reason"]

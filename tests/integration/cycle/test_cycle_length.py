@@ -5,7 +5,7 @@ from collections.abc import Callable
 from clm.ingest import holding
 from clm.policies import ModelPolicy
 from clm.registry.bundle import read_lineage
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from cycle_home import MODEL, POLICY, Home, colour_rows
 
 
@@ -20,7 +20,7 @@ def test_an_update_tells_why_its_training_ended(make_home: Callable[..., Home]) 
     update = home.run_update("colour")
     assert update.state == "succeeded" and update.release_id, update.outcome
     with home.database.read() as session:
-        stages = {stage.name: stage.detail or {} for stage in updates.stages_of(session, update.id)}
+        stages = {stage.name: stage.detail or {} for stage in update_rows.stages_of(session, update.id)}
     told = stages["train"]
     assert "after" in told["stopped"] and told["looks"][0][2] > told["looks"][-1][2]
     length = read_lineage(home.settings.paths.releases / update.release_id)["colour"]["training"]["notes"]["length"]
@@ -34,5 +34,5 @@ def test_an_update_that_learned_nothing_is_refused_and_its_rows_are_free(make_ho
     assert (update.outcome or "").startswith("Learned nothing of colour: 0.00 before and 0.00 after on 24 examples")
     assert "the policy asks for 2 epochs" in (update.outcome or "")
     with home.database.read() as session:
-        assert "repair" not in [stage.name for stage in updates.stages_of(session, update.id)]
+        assert "repair" not in [stage.name for stage in update_rows.stages_of(session, update.id)]
         assert not holding.left_out(session, MODEL)

@@ -13,6 +13,7 @@ from clm.jobs.evaluation import EvaluationResult
 from clm.jobs.files import read
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
+from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
@@ -30,7 +31,7 @@ def test_removing_a_task_keeps_all_else(make_home: Callable[..., Home]) -> None:
 
     with home.database.read() as session:
         after = registry.get(session, deployments.get_deployment(session, MODEL).champion)
-        stages = {stage.name: stage for stage in updates.stages_of(session, update_id)}
+        stages = {stage.name: stage for stage in update_rows.stages_of(session, update_id)}
         actions = [entry.action for entry in audit.page(session, before=None, limit=50)]
         assert [task.name for task in catalog.list_tasks(session, MODEL)] == ["colour"]
         with pytest.raises(NotFound, match=r"'town' of model 'tiny' was removed on .*clm task add town"):

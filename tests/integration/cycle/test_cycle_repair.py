@@ -13,7 +13,7 @@ from clm.deployment import repository as deployments
 from clm.policies import ModelPolicy
 from clm.registry import bundle as bundles
 from clm.updates import log
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from clm.updates.tables import Update
 from clm.updates.views import update_out
 from cycle_home import MODEL, TEST, Home
@@ -67,7 +67,7 @@ def ask_for_a_harmful_refresh(home: Home) -> str:
 
 def scores_before_repair(home: Home, update: Update) -> tuple[dict[str, Any], dict[str, Any]]:
     with home.database.read() as session:
-        stages = {stage.name: stage for stage in updates.stages_of(session, update.id)}
+        stages = {stage.name: stage for stage in update_rows.stages_of(session, update.id)}
         assert stages["gate"].state == "failed"
         return stages["gate"].detail or {}, stages["evaluate"].detail or {}
 
@@ -142,7 +142,7 @@ def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Cal
         update = home.finish_by_worker(update_id) if name == "killed" else home.finish(update_id)
         with home.database.read() as session:
             assert audit.verify(session, home.settings.paths).ok
-            stages = {stage.name: stage.state for stage in updates.stages_of(session, update_id)}
+            stages = {stage.name: stage.state for stage in update_rows.stages_of(session, update_id)}
         told = [line["message"] for line in log.read(home.settings.paths.updates / update_id)]
         ends.append({"state": update.state, "release": update.release_id, "tries": update.tries, "stages": stages,
                      "told": [line for line in told if line.startswith(("Try ", "Repaired"))]})  # fmt: skip

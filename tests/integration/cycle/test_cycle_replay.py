@@ -15,7 +15,7 @@ from clm.ingest import holding, repository
 from clm.policies import ModelPolicy
 from clm.registry import bundle as bundles
 from clm.stages.work import Work
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from cycle_home import MODEL, TEST, Home
 
 TASK, WORDS = "letters", ("red", "sky")
@@ -77,7 +77,7 @@ def test_updates_replay_from_the_memory_and_hold_what_was_rejected(
     replayed = mixture_of(home, second.id, "replay")
     assert len(replayed) == 20 and replayed.keys() == {row["record_id"] for row in shown["contents"]}
     with home.database.read() as session:
-        detail = next(stage.detail for stage in updates.stages_of(session, second.id) if stage.name == "mixture")
+        detail = next(stage.detail for stage in update_rows.stages_of(session, second.id) if stage.name == "mixture")
         (batch,) = holding.left_out(session, MODEL)
         assert sum(repository.batches_since(session, MODEL, TASK, None).values()) == 48
     assert detail and (detail["new"], detail["replay"], detail["memory_rows"]) == (60, 20, 20)

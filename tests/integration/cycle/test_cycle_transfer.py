@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from clm.registry import service as registry
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from clm.updates.views import update_out
 from cycle_home import MODEL, Home, colour_rows
 from experts_home import serve_experts
@@ -17,7 +17,7 @@ def test_a_new_task_tells_its_start_and_stands_beside_the_original_ones(make_hom
     update = home.run_update("town")
     assert update.state == "succeeded", update.outcome
     with home.database.read() as session:
-        detail = next(s.detail for s in updates.stages_of(session, update.id) if s.name == "train") or {}
+        detail = next(s.detail for s in update_rows.stages_of(session, update.id) if s.name == "train") or {}
         release = registry.get(session, str(update.release_id), MODEL)
         shown = update_out(session, update)
     transfer = detail["transfer"]

@@ -10,7 +10,7 @@ from clm.cli.context import Context
 from clm.core.content import content_hash
 from clm.ingest.dropping import drop
 from clm.stages.work import Work
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from clm.updates.tables import Update
 from cycle_home import MODEL, TEST, Home, colour_rows
 
@@ -58,7 +58,7 @@ def test_an_update_goes_on_without_the_rows_that_it_can_not_use(
     update = home.run_update("colour")
     assert update.state == "succeeded", update.outcome
     with home.database.read() as session:
-        detail = {stage.name: stage.detail or {} for stage in updates.stages_of(session, update.id)}
+        detail = {stage.name: stage.detail or {} for stage in update_rows.stages_of(session, update.id)}
     mixture, evaluate = detail["mixture"], detail["evaluate"]
     assert (mixture["new"], mixture["unfit"], mixture["dropped"]) == (47, 1, 1)
     assert "2251 tokens" in next(iter(mixture["left_out"].values()))

@@ -13,6 +13,7 @@ from clm.catalog import service as catalog
 from clm.cli import data as data_command
 from clm.cli import facts as facts_command
 from clm.cli.context import Context
+from clm.errors import NotFound
 from clm.ingest import repository
 
 
@@ -118,3 +119,23 @@ def test_a_long_history_is_shown_from_its_end(room: Room, monkeypatch: pytest.Mo
     room.ingest(b"".join(rows(("t", f"v{n}"), event_time=f"2020-01-01T00:{n:02}:00") for n in range(60)))
     said = CliRunner().invoke(data_command.app, ["history", "t"], env={"COLUMNS": "300", "NO_COLOR": "1"}).output
     assert "v59" in said and "v10" in said and "v9 " not in said and "10 before them: --last 60" in said
+
+
+@pytest.mark.parametrize("words", [["no such thing"], ["none", "-o", "json"]])
+def test_a_history_of_something_unknown_is_told_as_that_and_no_success(
+    room: Room, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("CLM_HOME", str(room.settings.home))
+    monkeypatch.setattr(facts_command, "here", Context())
+    room.ingest(rows(("t", "x")))
+    result = CliRunner().invoke(data_command.app, ["history", *words])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"Nothing is known of {words[0]!r}" in result.stderr
+
+
+def test_refused_rows_of_an_unknown_batch_are_not_none(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLM_HOME", str(room.settings.home))
+    monkeypatch.setattr(data_command, "here", Context())
+    known = room.ingest(rows(("t", "x")))
+    assert "no refused rows" in CliRunner().invoke(data_command.app, ["dead-letters", known.batch_id]).output
+    assert isinstance(CliRunner().invoke(data_command.app, ["dead-letters", "bat_none"]).exception, NotFound)

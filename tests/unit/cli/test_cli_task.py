@@ -14,7 +14,7 @@ from clm.errors import Conflict, InvalidInput, NotFound
 from clm.records import BASE
 from clm.stages import impact
 from clm.stages.impact import Impact, TaskImpact
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 from cycle_home import MODEL, TEST, Home, colour_rows, town_rows
 from experts_home import serve_experts
 
@@ -75,7 +75,7 @@ def test_impact_is_a_table_with_a_sentence_for_what_changes_hands(measured: Meas
 
 def queued(home: Home) -> list[str]:
     with home.database.read() as session:
-        return [f"{u.kind} {u.task}" for u in updates.list_updates(session, model=MODEL, state="queued")]
+        return [f"{u.kind} {u.task}" for u in update_rows.list_updates(session, model=MODEL, state="queued")]
 
 
 def test_remove_shows_asks_and_only_then_queues(home: Home, measured: Measured) -> None:

@@ -100,13 +100,14 @@ def test_first_digits_that_fit_two_releases_are_refused(register: Register, data
 
 
 def test_the_trackers_version_is_noted_once(register: Register, database: Database) -> None:
-    release = register(())
+    release, later = register(()), register(("intent",))
     for _ in range(2):
         with database.transaction() as session:
             service.note_mlflow_version(session, CALLER, release.release_id, "4")
     with database.read() as session:
+        assert [row.id for row in service.not_mirrored(session)] == [later.release_id]
         assert service.get_row(session, release.release_id).mlflow_version == "4"
-        assert [e.action for e in session.scalars(select(AuditEntry))] == ["release.register", "release.mirror"]
+        assert [e.action for e in session.scalars(select(AuditEntry))] == ["release.register"] * 2 + ["release.mirror"]
         assert verify_audit(session).ok
 
 

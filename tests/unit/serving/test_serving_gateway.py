@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from clm.errors import InvalidInput
 from clm.formats.routes import Route, Routes
@@ -15,7 +16,7 @@ from clm.serving.engines.transformers import TransformersEngine
 from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
-from clm.serving.gateway.schemas import ChatWish
+from clm.serving.gateway.schemas import ChatWish, PromptWish
 from clm.settings import Settings
 
 ANSWER = {"text": "a\u2028b", "expert": "base", "prompt_tokens": 3, "completion_tokens": 2, "finish_reason": "stop"}
@@ -167,3 +168,22 @@ def test_a_client_that_leaves_while_it_waits_is_nobody_s_fault(streamed: bool) -
         return kept.records
 
     assert [(row.status, row.error) for row in asyncio.run(leave())] == [(499, None)]
+
+
+@pytest.mark.parametrize("kind", [ChatWish, PromptWish])
+@pytest.mark.parametrize(
+    ("wish", "is_met"),
+    [
+        ({"logprobs": None}, True), ({"logprobs": False}, True), ({"logprobs": 0}, False), ({"logprobs": 0.0}, False),
+        ({"logprobs": 1}, False), ({"logprobs": True}, False), ({"echo": 0}, False), ({"best_of": True}, False),
+        ({"frequency_penalty": 0.0}, True), ({"min_p": False}, False),
+    ],
+)  # fmt: skip
+def test_zero_is_not_false(kind: type[ChatWish | PromptWish], wish: dict[str, Any], is_met: bool) -> None:
+    said = {"messages": [{"role": "user", "content": "Hi"}]} if kind is ChatWish else {"prompt": "Hi"}
+    asked = {"model": "m", **said, **wish}
+    if is_met:
+        kind.model_validate(asked)
+    else:
+        with pytest.raises(ValidationError, match="can't be served"):
+            kind.model_validate(asked)

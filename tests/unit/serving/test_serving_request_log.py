@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from clm.core.clock import now
+from clm.serving.gateway import request_log
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
 
 RECORD = AnswerRecord("ans_0", "support", "a" * 64, "intent", "c", 200, None, 12.5, 5, 3, False, now())
@@ -81,3 +82,34 @@ def test_many_writers_and_flushes_keep_every_row_once() -> None:
         thread.join()
     log.close()
     assert len(shelf.kept) == len(set(shelf.kept)) == 800
+
+
+def test_after_an_outage_others_may_write_between_the_batches() -> None:
+    shelf = Shelf()
+    log = RequestLog(shelf, seconds=60)
+    for record in records(0, 2500):
+        log.add(record)
+    log.flush()
+    assert shelf.batches == 3
+    assert shelf.kept == [f"ans_{n}" for n in range(2500)]
+    log.close()
+
+
+def test_what_is_dropped_from_a_full_log_is_never_what_was_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers come while the full log is being written."""
+    monkeypatch.setattr(request_log, "MOST_WAITING", 10)
+    shelf = Shelf()
+    log = RequestLog(shelf, seconds=60)
+    for record in records(0, 10):
+        log.add(record)
+    real = shelf.add_answers
+
+    def slow(batch: list[AnswerRecord]) -> None:
+        for record in records(10, 5) if not shelf.batches else []:
+            log.add(record)
+        real(batch)
+
+    monkeypatch.setattr(shelf, "add_answers", slow)
+    log.flush()
+    log.close()
+    assert shelf.kept == [f"ans_{n}" for n in range(15)]

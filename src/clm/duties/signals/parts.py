@@ -5,7 +5,7 @@ from clm.deployment import repository as deployments
 from clm.duties.signals.signal import Signal, Watched
 from clm.registry import service as registry
 from clm.trigger.policy import Decision, by_parts
-from clm.updates import service as updates
+from clm.updates import repository as update_rows
 
 
 class Parts(Signal):
@@ -20,7 +20,7 @@ class Parts(Signal):
         for task in champion.composition.tasks.intersection(at.tasks):
             parts = len(champion.composition.parts(task))
             decision = by_parts(policy, parts, confused.get(task), task in at.busy)
-            if decision.update and updates.tried_on(at.session, model, task, self.kind, champion.release_id):
+            if decision.update and update_rows.has_seen(at.session, model, task, self.kind, champion.release_id):
                 decision = Decision(False, f"an update of this kind has seen v{champion.number} already")
             decisions[task] = decision
         return decisions

@@ -16,10 +16,12 @@ from pydantic import BaseModel, Field, model_validator
 from clm.core import http
 from clm.core.database import Database
 from clm.core.hashing import short
+from clm.core.permissions import PUBLIC, requires
 from clm.errors import ClmError, Conflict, InvalidInput, NotFound, Unavailable
 from clm.llm.prompts import chat_ids, prompt_ids, routing_ids
 from clm.llm.runtime import GenerationRequest
 from clm.records import Shape
+from clm.serving.engine import auth
 from clm.serving.engine.faults import GARBAGE_TEMPERATURE, Fault, scramble
 from clm.serving.engine.scheduler import Job, Scheduler
 from clm.serving.engine.slots import Slot, Slots
@@ -143,13 +145,13 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 
 def _add_endpoints(app: FastAPI, engine: Engine) -> None:
-    @app.get("/healthz")
+    @app.get("/healthz", dependencies=[requires(PUBLIC)])
     def healthz(request: Request) -> Response:
         if not engine.slots.first_look_done.is_set():
             return http.problem(request, 503, "Loading", "The engine is loading its releases.")
         return JSONResponse({"status": "ok"})
 
-    @app.get("/internal/releases")
+    @app.get("/internal/releases", dependencies=auth.SERVE)
     def releases() -> dict[str, Any]:
         ready = engine.slots.ready()
         routes = engine.routes.current()
@@ -163,7 +165,7 @@ def _add_endpoints(app: FastAPI, engine: Engine) -> None:
             "experts": {r: slot.experts for r, slot in ready.items()},
         }
 
-    @app.post("/internal/generate")
+    @app.post("/internal/generate", dependencies=auth.SERVE)
     async def generate(body: GenerateBody, request: Request) -> Response:
         job = await http.unless_gone(request, engine.job(body))
         if body.stream:
@@ -171,7 +173,7 @@ def _add_endpoints(app: FastAPI, engine: Engine) -> None:
             return StreamingResponse(pieces, media_type="application/x-ndjson")
         return JSONResponse(asdict(await http.unless_gone(request, engine.answer(job))))
 
-    @app.post("/internal/probe")
+    @app.post("/internal/probe", dependencies=auth.SERVE)
     async def probe(body: ProbeBody) -> dict[str, Any]:
         """Answers examples as the gate evaluated them: greedy, and without any fault."""
         slot = await engine.slot(body.release_id)
@@ -184,14 +186,14 @@ def _add_endpoints(app: FastAPI, engine: Engine) -> None:
             jobs.append(Job(slot, request, routing_ids(tokenizer, asked.shape, asked.content)))
         return {"answers": [asdict(a) for a in await asyncio.gather(*(engine.answer(job) for job in jobs))]}
 
-    @app.put("/internal/releases/{release_id}/fault")
+    @app.put("/internal/releases/{release_id}/fault", dependencies=auth.FAULT)
     async def set_fault(release_id: str, fault: Fault) -> dict[str, Any]:
         if not engine.settings.allow_faults:
             raise Conflict("Faults are for drills only; set allow_faults to switch them on.")
         (await engine.slot(release_id)).fault = fault
         return fault.model_dump()
 
-    @app.delete("/internal/releases/{release_id}/fault", status_code=204)
+    @app.delete("/internal/releases/{release_id}/fault", status_code=204, dependencies=auth.FAULT)
     def clear_fault(release_id: str) -> None:
         slot = engine.slots.ready().get(release_id)
         if slot is None:

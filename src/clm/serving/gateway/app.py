@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 
 from clm.core import http
 from clm.core.database import Database
+from clm.core.permissions import PUBLIC, requires
 from clm.errors import ClmError, InvalidInput, TooLarge, Unavailable, unknown_name
 from clm.serving.engines.engines import engine_of
-from clm.serving.gateway import openai
+from clm.serving.gateway import auth, openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.request_log import Archive, RequestLog
 from clm.serving.gateway.schemas import ChatWish, FeedbackWish, PromptWish, field_path
@@ -49,7 +50,7 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
     _add_completions(app, answering)
     _add_models(app, routes)
 
-    @app.post("/v1/feedback", status_code=201)
+    @app.post("/v1/feedback", status_code=201, dependencies=auth.FEEDBACK)
     async def feedback(request: Request) -> dict[str, str]:
         wish = await _read(request, FeedbackWish)
 
@@ -62,7 +63,7 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
         except SQLAlchemyError as error:
             raise Unavailable("Feedback can't be kept now, the database does not answer; try again.") from error
 
-    @app.get("/healthz")
+    @app.get("/healthz", dependencies=[requires(PUBLIC)])
     async def healthz() -> dict[str, Any]:
         return {"status": "ok", "engine": await engine.is_up(), "revision": routes.current().revision}
 
@@ -77,17 +78,17 @@ def _add_completions(app: FastAPI, answering: Answering) -> None:
         headers = {**openai.headers(streaming.record_id, streaming.release_id), "Cache-Control": "no-store"}
         return StreamingResponse(openai.chunks(wish, streaming), headers=headers, media_type="text/event-stream")
 
-    @app.post("/v1/chat/completions")
+    @app.post("/v1/chat/completions", dependencies=auth.ASK)
     async def chat_completions(request: Request, conversation: ConversationId = None) -> Response:
         return await complete(request, await _read(request, ChatWish), conversation)
 
-    @app.post("/v1/completions")
+    @app.post("/v1/completions", dependencies=auth.ASK)
     async def completions(request: Request, conversation: ConversationId = None) -> Response:
         return await complete(request, await _read(request, PromptWish), conversation)
 
 
 def _add_models(app: FastAPI, routes: RoutesFile) -> None:
-    @app.get("/v1/models")
+    @app.get("/v1/models", dependencies=auth.ASK)
     def models() -> dict[str, Any]:
         """Every model, and its releases that can be asked for by name."""
         names: list[str] = []
@@ -96,7 +97,7 @@ def _add_models(app: FastAPI, routes: RoutesFile) -> None:
             names += [name, *(f"{name}@{alias}" for alias, release in aliases.items() if release)]
         return {"object": "list", "data": [openai.model_object(name) for name in names]}
 
-    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}", dependencies=auth.ASK)
     def model(name: str) -> dict[str, Any]:
         known = routes.current().models
         if name.partition("@")[0] not in known:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 1000  # rows in a transaction: after an outage others want to write too
 MOST_WAITING = 200_000  # rows kept while the database can't be written; then the oldest are dropped, and that is logged
 
 
@@ -60,12 +61,15 @@ class RequestLog:
     def flush(self) -> None:
         """Writes what waits. Raises what the archive raises; then everything still waits."""
         with self._writing:
-            batch = list(self._waiting)
-            if not batch:
-                return
-            self._archive.add_answers(batch)
-            for _ in batch:
-                self._waiting.popleft()
+            left = len(self._waiting)
+            while left > 0:
+                batch = [self._waiting.popleft() for _ in range(min(left, AT_ONCE))]
+                try:
+                    self._archive.add_answers(batch)
+                except BaseException:
+                    self._waiting.extendleft(reversed(batch))
+                    raise
+                left -= len(batch)
 
     def close(self) -> None:
         """Writes the rest and stops."""

@@ -30,7 +30,12 @@ class Asked(BaseModel):
     @classmethod
     def _meets(cls, name: str, asked: Any) -> bool:
         known = name in cls.model_fields or name in cls.without_effect
-        return asked is None or known or asked in cls.neutral.get(name, ())
+        return asked is None or known or any(_same(asked, said) for said in cls.neutral.get(name, ()))
+
+
+def _same(asked: Any, said: Any) -> bool:
+    """Equal, and 0 is not false: `logprobs: 0` asks for the chosen tokens' log probabilities."""
+    return asked == said and isinstance(asked, bool) == isinstance(said, bool)
 
 
 class TextPart(Asked):

@@ -1,0 +1,6 @@
+"""What the endpoints of this room ask of their callers."""
+
+from clm.core.permissions import Permission, requires
+
+READ = [requires(Permission("memory:read", "See what updates learn from again"))]
+ROLL_OUT = [requires(Permission("rollouts:start", "Begin to move traffic to a release"))]

@@ -1,0 +1,96 @@
+"""What a person does by command can be done over HTTP."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from clm.app import create_app
+from clm.core.database import Database
+from clm.installation import Installation
+from clm.settings import Settings
+from cycle_home import MODEL, Home, town_rows
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, copy_home: Callable[..., Home]) -> Home:
+    home = copy_home(tmp_path_factory.mktemp("http") / "home")
+    assert home.run_update("colour").state == "succeeded"
+    assert home.run_update("town").state == "succeeded"
+    return home
+
+
+@pytest.fixture
+def client(home: Home) -> TestClient:
+    return TestClient(create_app(home.installation))
+
+
+def test_versions_come_in_pages(client: TestClient) -> None:
+    path = f"/api/v1/models/{MODEL}/versions"
+    every = client.get(path).json()
+    assert every["next_cursor"] is None and len(every["items"]) >= 4
+    first = client.get(path, params={"limit": 2}).json()
+    rest = client.get(path, params={"cursor": first["next_cursor"]}).json()
+    assert first["items"] + rest["items"] == every["items"]
+    assert client.get(path, params={"cursor": "records-999"}).status_code == 422
+    assert client.get("/api/v1/models/nobody/versions").status_code == 404
+
+
+def test_the_replay_memory_is_shown(client: TestClient) -> None:
+    memories = client.get(f"/api/v1/models/{MODEL}/memory").json()["items"]
+    assert {memory["task"] for memory in memories} == {"colour", "town"}
+    assert all(memory["rows"] == len(memory["contents"]) > 0 for memory in memories)
+    one = client.get(f"/api/v1/models/{MODEL}/memory", params={"task": "town"}).json()["items"]
+    assert [memory["task"] for memory in one] == ["town"]
+    assert client.get(f"/api/v1/models/{MODEL}/memory", params={"task": "no"}).status_code == 404
+
+
+def test_a_rollout_is_started_and_ended(client: TestClient, home: Home) -> None:
+    started = client.post(f"/api/v1/deployments/{MODEL}:start", json={"release": "v1", "kind": "canary"})
+    assert started.status_code == 201 and started.json()["kind"] == "canary"
+    assert client.post(f"/api/v1/deployments/{MODEL}:start", json={"release": "v2"}).status_code == 409
+    assert client.post(f"/api/v1/deployments/{MODEL}:abort").status_code == 200
+    assert client.post(f"/api/v1/deployments/{MODEL}:start", json={"release": "v9"}).status_code == 404
+    assert client.post(f"/api/v1/deployments/{MODEL}:start", json={"release": "v3"}).status_code == 409  # it serves
+    assert home.settings.paths.routes.exists()
+
+
+def test_settings_are_shown_without_the_password(tmp_path_factory: pytest.TempPathFactory) -> None:
+    address = "postgresql+psycopg://clm:secret@127.0.0.1/clm"
+    settings = Settings(home=tmp_path_factory.mktemp("shown"), database_url=address)
+    shown = (
+        TestClient(create_app(Installation(settings, Database("sqlite://")))).get("/api/v1/settings").json()["items"]
+    )
+    values = {each["name"]: each["value"] for each in shown}
+    assert values["database_url"] == "postgresql+psycopg://clm:***@127.0.0.1/clm"
+    assert values["api_port"] == 8080
+    assert all(each["meaning"] for each in shown)
+
+
+def test_held_rows_are_decided(client: TestClient, home: Home) -> None:
+    wrong = [row | {"completion": "Rome"} for row in town_rows(200, 40)]
+    home.take("town", wrong)
+    update = home.run_update("town")
+    if update.state != "rejected":
+        pytest.skip(f"the tiny model's update ended {update.state}, so nothing is held")
+    (held,) = client.get(f"/api/v1/models/{MODEL}/held").json()["items"]
+    path = f"/api/v1/held/{held['batch_id']}:decide"
+    tried = client.post(path, json={"decision": "discarded", "dry_run": True})
+    assert tried.json()["items"][0]["state"] == "discarded"
+    assert client.get(f"/api/v1/models/{MODEL}/held").json()["items"] == [held]  # nothing was changed
+    assert client.post(path, json={"decision": "discarded"}).status_code == 200
+    assert client.get(f"/api/v1/models/{MODEL}/held").json()["items"] == []
+    assert len(client.get(f"/api/v1/models/{MODEL}/held", params={"every": True}).json()["items"]) == 1
+    assert client.post(path, json={"decision": "discarded"}).status_code == 409
+    assert client.post("/api/v1/held/bat_none:decide", json={"decision": "released"}).status_code == 404
+
+
+def test_a_task_is_removed_with_an_update(client: TestClient, home: Home) -> None:
+    wish = {"model": MODEL, "task": "town", "kind": "remove", "rollout": "blue-green"}
+    assert client.patch(f"/api/v1/models/{MODEL}/tasks/town", json={"protected": True}).status_code == 200
+    assert client.post("/api/v1/updates", json=wish).status_code in (409, 422)
+    started = client.post("/api/v1/updates", json=wish | {"force": True})
+    assert started.status_code == 201
+    assert home.finish(started.json()["id"]).state == "succeeded"
+    tasks = client.get(f"/api/v1/models/{MODEL}").json()["tasks"]
+    assert [task["name"] for task in tasks] == ["colour"]
