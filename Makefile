@@ -22,7 +22,7 @@ DASHBOARD_SOURCES := frontend/src frontend/api frontend/public frontend/index.ht
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast check browser dashboard api-client format clean
+.PHONY: help setup demo test test-fast mutants check browser dashboard api-client format clean
 
 help: ## Lists these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: setup ## Runs all tests: the dashboard's, then Python's, two at a time.
 
 test-fast: .make/python ## Runs Python's tests that start no process of ours and no browser: a few minutes.
 	$(BIN)/pytest $(TWO) -m "not process and not browser"
+
+mutants: .make/python ## Plants known faults one by one in a copy of the code, and shows that the tests notice each.
+	$(BIN)/python tests/mutants/run.py
 
 check: setup ## Runs what CI runs before the tests: lint, format, types, import contracts, the dashboard's checks.
 	$(BIN)/ruff check .

@@ -35,6 +35,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def sync_tree(folder: Path) -> Path:
+    """The folder, when all that lies in it is on disk: before it gets a name under which it counts as whole."""
+    for path in (*folder.rglob("*"), folder):
+        (sync_folder if path.is_dir() else sync_file)(path)
+    return folder
+
+
 def write_json(path: Path, value: object) -> None:
     write_bytes(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False).encode())
 
@@ -44,7 +51,10 @@ def read_json(path: Path) -> Any:
 
 
 def adopt_folder(temporary: Path, final: Path) -> Path:
-    """Moves a finished folder to its content address. If the address is taken, the content is the same: drop ours."""
+    """Moves a finished folder to its content address. If the address is taken, the content is the same: drop ours.
+
+    What is in it must be on disk already (`sync_tree`), or a power cut leaves a torn folder at the address for good.
+    """
     import shutil
 
     final.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clm.core.files import adopt_folder
+from clm.core.files import adopt_folder, sync_tree
 from clm.core.hashing import sha256_folder
 from clm.errors import InvalidInput, NotFound, TamperedArtifact, Unavailable
 from clm.jobs.job import Job
@@ -82,7 +82,7 @@ def import_base(reference: str, bases: Path) -> ImportedBase:
         check_model_folder(folder)
         _check_conversation(folder)
         base_hash = sha256_folder(folder)
-        adopt_folder(folder, bases / base_hash)
+        adopt_folder(sync_tree(folder), bases / base_hash)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return ImportedBase(base_hash, str(bases / base_hash), reference)

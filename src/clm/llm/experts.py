@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from clm.core.files import adopt_folder
+from clm.core.files import adopt_folder, sync_tree
 from clm.core.hashing import sha256_folder
 from clm.errors import TamperedArtifact, TrainingFailed, UnsafeModel
 from clm.llm.base import Base
@@ -74,7 +74,7 @@ def save_expert(expert: Expert, base_hash: str, experts: Path) -> tuple[str, Pat
         save_file(dict(sorted(tensors.items())), temporary / "adapter_model.safetensors", {"format": "pt"})
         expert_hash = sha256_folder(temporary)
         temporary.chmod(0o755)
-        return expert_hash, adopt_folder(temporary, experts / expert_hash)
+        return expert_hash, adopt_folder(sync_tree(temporary), experts / expert_hash)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

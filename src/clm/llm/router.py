@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from clm.core.files import adopt_folder, read_json, write_bytes, write_json
+from clm.core.files import adopt_folder, read_json, sync_tree, write_bytes, write_json
 from clm.core.hashing import canonical_json, sha256_file, sha256_folder
 from clm.errors import InvalidInput, TamperedArtifact, UnsafeModel
 from clm.llm.discriminant import Array, Features, Metric, fit_metric
@@ -225,7 +225,7 @@ def save_router(router: Router, routers: Path) -> tuple[str, Path]:
         write_json(temporary / "router.json", {"tasks": router.tasks, "classes": router.classes, **mixed, **read_at})
         temporary.chmod(0o755)
         router_hash = sha256_folder(temporary)
-        return router_hash, adopt_folder(temporary, routers / router_hash)
+        return router_hash, adopt_folder(sync_tree(temporary), routers / router_hash)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -14,6 +14,7 @@ from clm.core.hashing import sha256_file, sha256_folder
 from clm.errors import InvalidInput, TamperedArtifact
 from clm.registry.bundle import Bundle, BundleSpec, load_bundle, read_lineage, verify_bundle, write_bundle
 from clm.settings import Paths
+from syncs import SYNC, Syncs, inode
 
 MakeSpec = Callable[..., BundleSpec]
 
@@ -61,6 +62,16 @@ def test_writing_twice_leaves_one_release_and_no_rest(bundle: Bundle, make_spec:
     assert write_bundle(make_spec(), paths.releases, paths.keys) == bundle
     assert {p: p.stat().st_mtime_ns for p in bundle.path.rglob("*")} == before
     assert list(paths.releases.iterdir()) == [bundle.path]
+
+
+def test_a_release_is_on_disk_before_it_has_its_name(
+    make_spec: MakeSpec, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = Syncs(monkeypatch)
+    made = write_bundle(make_spec(), paths.releases, paths.keys).path
+    before = {number for call, number in syncs.calls[: syncs.calls.index(("rename", inode(made)))] if call == SYNC}
+    assert {inode(path) for path in [made, *made.rglob("*")]} <= before
+    assert syncs.calls[-1] == (SYNC, inode(made.parent))
 
 
 @pytest.mark.parametrize("changes", [

@@ -41,6 +41,11 @@ def test_nothing_and_everything(key: str) -> None:
     assert choose(routes(50, None), "support", key).release_id == CHAMPION
 
 
+def test_a_conversation_has_its_place_in_every_process() -> None:
+    """Gateways restart and may be several: another place would move a conversation to the other side."""
+    assert position("support", CANDIDATE, "conversation 7") == pytest.approx(42.762751)
+
+
 def test_another_candidate_meets_other_conversations_first() -> None:
     first = {n for n in range(1000) if position("support", CANDIDATE, str(n)) < 10}
     second = {n for n in range(1000) if position("support", PREVIOUS, str(n)) < 10}

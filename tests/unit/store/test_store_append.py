@@ -25,6 +25,26 @@ def record(prompt: str, completion: str = "yes", task: str = "intent", batch: st
     )  # fmt: skip
 
 
+def said(first: str, then: str) -> Record:
+    """A conversation, its last question being `then`."""
+    turns = [("user", first), ("assistant", "Hello."), ("user", then), ("assistant", "There.")]
+    content = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    hashed = content_hash("messages", content)
+    return replace(
+        record(then), record_id="rec_" + hashed[:24], shape="messages", content=content, content_hash=hashed,
+        prompt_hash=prompt_hash("messages", content),
+    )  # fmt: skip
+
+
+def text(whole: str) -> Record:
+    content = {"text": whole}
+    hashed = content_hash("text", content)
+    return replace(
+        record(whole), record_id="rec_" + hashed[:24], shape="text", content=content, content_hash=hashed,
+        prompt_hash=prompt_hash("text", content),
+    )  # fmt: skip
+
+
 def stored(store: Store, task: str = "intent") -> tuple[int, int]:
     return store.counts("m").get(task, 0), store.counts("m", suite=True).get(task, 0)
 
@@ -60,6 +80,17 @@ def test_training_rows_with_a_held_out_prompt_are_barred_whatever_their_answer_o
     rows = [record("exam", "yes"), record("exam", "no", task="facts"), record("free")]
     appended = store.append("m", rows, suite=False, batch_id="bat_2")
     assert appended.fates == ["barred", "barred", "accepted"]
+
+
+def test_a_held_out_prompt_is_barred_however_it_is_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.append("m", [record("Where is it?"), said("Hi!", "Where is it?")], suite=True, batch_id="bat_1")
+    rows = [record(" where  is IT"), said("Hi", "where is  it"), said("Ho", "Where is it?"), record("Where was it?")]
+    appended = store.append("m", rows, suite=False, batch_id="bat_2")
+    assert appended.fates == ["barred", "barred", "accepted", "accepted"]
+    store.append("m", [text("A page.")], suite=True, batch_id="bat_3")
+    appended = store.append("m", [text("a  page"), text("A pager")], suite=False, batch_id="bat_4")
+    assert appended.fates == ["barred", "accepted"]
 
 
 def test_a_sealed_suite_takes_no_prompt_that_may_have_been_trained_on(tmp_path: Path) -> None:

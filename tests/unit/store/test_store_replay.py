@@ -105,6 +105,13 @@ def test_a_row_that_was_held_out_since_is_never_replayed(store: Store, tmp_path:
     assert replayed(mixture) == ids(kept[5:])
 
 
+def test_held_rows_of_another_task_are_not_replayed_though_a_memory_has_them(store: Store, tmp_path: Path) -> None:
+    held, free = rows(50, 55, "facts", "bat_5"), rows(0, 5, "facts", "bat_3")
+    store.append("m", held, suite=False, batch_id="bat_5")
+    recall = Recall(memories={"intent": (), "facts": ids(held + free)}, replay_tasks=("facts",), held={"bat_5"})
+    assert replayed(build(store, tmp_path / "m.parquet", recall)) == ids(free)
+
+
 def test_held_batches_are_left_out_and_come_back_as_new(store: Store, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"All 20 new rows .* are held.*clm data held list"):
         build(store, tmp_path / "m.parquet", Recall(held={"bat_2"}))
