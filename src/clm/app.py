@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from clm import __version__
 from clm.audit import endpoints as audit
 from clm.catalog import endpoints as catalog
-from clm.core import http, logs, stream
+from clm.core import http, idempotency, logs, stream
 from clm.core.permissions import PUBLIC, requires
 from clm.deployment import endpoints as deployment
 from clm.deployment import repository as deployments
@@ -39,7 +39,8 @@ health = APIRouter(tags=["health"])
 
 def create_app(on: Installation) -> FastAPI:
     app = FastAPI(title="CLM", version=__version__, docs_url=None, redoc_url=None)
-    http.install(app, on.settings, on.database)
+    idempotency.install(app, on.database)
+    http.install(app, on.settings, on.database)  # outermost: gives every answer its request's id
     app.state.store = on.store
     for router in (views.router, catalog.router, ingest.router, updates.router, stages.router, stream.router):
         app.include_router(router)

@@ -176,6 +176,33 @@ def test_the_ledger_says_when_slices_begin(browser: Browser, busy: Installation,
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_releases_are_listed_and_one_is_opened(browser: Browser, busy: Installation, seen: Seen, theme: str) -> None:
+    page = open_page(browser, f"{busy.url}/releases", seen, theme)
+    rows = page.get_by_role("table").get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("v4")
+    expect(rows.nth(1)).to_contain_text("candidate")
+    assert_fine(page, seen)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Release v4")
+    expect(page.get_by_role("button", name="Verify now")).to_be_visible()
+    assert_fine(page, seen)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_audit_chain_is_read_and_verified(browser: Browser, busy: Installation, seen: Seen, theme: str) -> None:
+    page = open_page(browser, f"{busy.url}/audit?action=update.create", seen, theme)
+    entries = page.get_by_role("table").get_by_role("row")
+    expect(entries.nth(1)).to_contain_text("update.create")
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.get_by_text("The chain holds")).to_be_visible()
+    assert_fine(page, seen)
+    page.get_by_label("Action").fill("no.such")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    assert_fine(page, seen)
+
+
+@pytest.mark.parametrize("theme", THEMES)
 def test_rows_are_brought(browser: Browser, busy: Installation, seen: Seen, theme: str, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "What is the Lumo?", "completion": "a lamp"}\n{"prompt": "no answer"}\n')
@@ -222,6 +249,8 @@ def test_a_changed_answer_has_a_history_and_a_contradiction_is_decided(
         ("/data", "No task yet"),
         ("/updates", "No update yet"),
         ("/deployment", "Nothing is deployed"),
+        ("/releases", "No model yet"),
+        ("/audit", "Nothing has happened yet"),
     ],
 )
 def test_empty_pages_say_how_to_begin(

@@ -1,19 +1,11 @@
 import { Link, Outlet } from '@tanstack/react-router'
-import { Icon, type IconName } from '@/components/Icon'
+import { Icon } from '@/components/Icon'
 import { LiveBadge } from './LiveBadge'
 import { ModelSwitcher } from './ModelSwitcher'
+import { PAGES } from './pages'
 import css from './Shell.module.css'
 import { Shortcuts } from './Shortcuts'
 import { ThemeToggle } from './ThemeToggle'
-
-const PAGES: { to: '/' | '/data' | '/updates' | '/ledger' | '/deployment'; name: string; icon: IconName }[] =
-  [
-    { to: '/', name: 'Home', icon: 'home' },
-    { to: '/data', name: 'Data', icon: 'data' },
-    { to: '/updates', name: 'Updates', icon: 'updates' },
-    { to: '/ledger', name: 'Ledger', icon: 'book' },
-    { to: '/deployment', name: 'Deployment', icon: 'deployment' },
-  ]
 
 /** What stands around every page: brand, model, menu, live badge, theme. */
 export function Shell() {

@@ -4,15 +4,11 @@ import { Fragment, useEffect, useRef, useState } from 'react'
 import { Dialog } from '@/components/Dialog'
 import { Icon } from '@/components/Icon'
 import { setShortcuts, shortcutsOn, typing } from '@/lib/shortcuts'
+import { PAGES } from './pages'
 import css from './Shell.module.css'
 
-const PAGES = { h: '/', t: '/data', u: '/updates', l: '/ledger', d: '/deployment' } as const
 const SHEET: [string[], string][] = [
-  [['g', 'h'], 'Home'],
-  [['g', 't'], 'Data'],
-  [['g', 'u'], 'Updates'],
-  [['g', 'l'], 'Ledger'],
-  [['g', 'd'], 'Deployment'],
+  ...PAGES.map((page): [string[], string] => [['g', page.key], page.name]),
   [['j', 'k'], 'Next and previous row'],
   [['Enter'], 'Open the row'],
   [['?'], 'This sheet'],
@@ -31,9 +27,10 @@ export function Shortcuts() {
       if (!shortcutsOn() || typing(event)) return
       if (event.key === '?') setOpened(true)
       else if (event.key === 'g') chord.current = Date.now()
-      else if (Date.now() - chord.current < CHORD_MS && event.key in PAGES) {
+      else if (Date.now() - chord.current < CHORD_MS) {
+        const page = PAGES.find((each) => each.key === event.key)
         chord.current = 0
-        void navigate({ to: PAGES[event.key as keyof typeof PAGES] })
+        if (page) void navigate({ to: page.to })
       }
     }
     document.addEventListener('keydown', onKey)

@@ -9,6 +9,7 @@ import {
 import { Failed } from '@/components/States'
 import { HomePage } from '@/features/home/HomePage'
 import { ApiError } from '@/lib/api/errors'
+import { NAMES } from './pages'
 import { Shell } from './Shell'
 
 const word = (value: unknown): string | undefined =>
@@ -21,12 +22,7 @@ const root = createRootRoute({
   notFoundComponent: () => (
     <Failed
       error={
-        new ApiError(
-          404,
-          'No such page',
-          'The address may be mistyped. Home, Data, Updates, Ledger and Deployment are in the menu.',
-          null,
-        )
+        new ApiError(404, 'No such page', `The address may be mistyped. ${NAMES} are in the menu.`, null)
       }
     />
   ),
@@ -60,13 +56,45 @@ const ledger = createRoute({
   component: lazyRouteComponent(() => import('@/features/ledger/LedgerPage'), 'LedgerPage'),
 })
 
+const releases = createRoute({
+  getParentRoute: () => root,
+  path: '/releases',
+  component: lazyRouteComponent(() => import('@/features/releases/ReleasesPage'), 'ReleasesPage'),
+})
+
+const release = createRoute({
+  getParentRoute: () => root,
+  path: '/releases/$id',
+  component: lazyRouteComponent(() => import('@/features/releases/ReleasePage'), 'ReleasePage'),
+})
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch: (search: Record<string, unknown>): { action?: string; object?: string } => ({
+    action: word(search.action),
+    object: word(search.object),
+  }),
+  component: lazyRouteComponent(() => import('@/features/audit/AuditPage'), 'AuditPage'),
+})
+
 const deployment = createRoute({
   getParentRoute: () => root,
   path: '/deployment',
   component: lazyRouteComponent(() => import('@/features/deployment/DeploymentPage'), 'DeploymentPage'),
 })
 
-const routeTree = root.addChildren([home, data, updates, update, ledger, deployment])
+const routeTree = root.addChildren([
+  home,
+  data,
+  updates,
+  update,
+  ledger,
+  releases,
+  release,
+  deployment,
+  audit,
+])
 
 /** The app's router; with `path` it lives in memory, as tests need it. */
 export function makeRouter(path?: string) {

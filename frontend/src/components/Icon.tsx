@@ -22,6 +22,8 @@ const PATHS = {
   chevron: 'm8 10 4 4 4-4',
   right: 'm10 7 5 5-5 5',
   book: 'M4 5.5A2.5 2.5 0 0 1 6.5 3H20v15H6.5A2.5 2.5 0 0 0 4 20.5V5.5ZM4 20.5A2.5 2.5 0 0 0 6.5 21H20',
+  box: 'M12 3 4 7v10l8 4 8-4V7l-8-4ZM4 7l8 4 8-4M12 11v10',
+  seal: 'M12 3l7 3v5.5c0 4.3-2.9 7.9-7 9.5-4.1-1.6-7-5.2-7-9.5V6l7-3ZM9 12l2.2 2.2L15.5 10',
 } as const
 
 export type IconName = keyof typeof PATHS

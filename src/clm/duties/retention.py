@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 
 import clm
-from clm.core import events
+from clm.core import events, idempotency
 from clm.core.clock import now
 from clm.deployment import repository as deployments
 from clm.duties.duty import Duty
@@ -22,6 +22,7 @@ DYING = timedelta(hours=1)  # how long a process of an update that has ended may
 class Retention(Duty):
     def tick(self) -> None:
         with self.on.database.transaction() as session:
+            idempotency.prune(session, now() - idempotency.KEPT)
             events.prune(session, now() - timedelta(days=self.on.settings.event_days), EVENTS_KEPT)
         with self.on.database.transaction() as session:
             steps = [rollout.step_started_at for rollout in deployments.rollouts_under_way(session)]

@@ -17,6 +17,7 @@ _TABLES = (
     "clm.audit.tables",
     "clm.catalog.tables",
     "clm.core.events",
+    "clm.core.idempotency",
     "clm.deployment.tables",
     "clm.evaluation.tables",
     "clm.ingest.tables",

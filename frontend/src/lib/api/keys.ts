@@ -12,6 +12,9 @@ export const keys = {
   history: (model?: string, of?: string) => ['history', ...(model ? [model, of] : [])] as const,
   ledger: (model?: string) => ['ledger', ...(model ? [model] : [])] as const,
   releases: (model?: string) => ['releases', ...(model ? [model] : [])] as const,
+  release: (id?: string) => ['release', ...(id ? [id] : [])] as const,
+  audit: (filter?: { action?: string; object_id?: string }) =>
+    ['audit', ...(filter ? [filter] : [])] as const,
 }
 
 export const TOPICS = [
@@ -32,7 +35,7 @@ export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[
     case 'update':
       return [keys.overview(), keys.updates(), keys.update(objectId), keys.log(objectId), keys.ledger()]
     case 'deployment':
-      return [keys.overview(), keys.deployment(), keys.releases()]
+      return [keys.overview(), keys.deployment(), keys.releases(), keys.release()]
     case 'release':
       return [keys.overview(), keys.releases(), keys.deployment(), keys.ledger()]
     case 'batch':
@@ -43,6 +46,6 @@ export function staleKeys(topic: Topic, objectId: string): (readonly unknown[])[
     case 'model':
       return [keys.overview(), keys.models()]
     case 'audit':
-      return [keys.overview()]
+      return [keys.overview(), keys.audit()]
   }
 }

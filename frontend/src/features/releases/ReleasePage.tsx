@@ -1,0 +1,157 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { PageHeader } from '@/components/PageHeader'
+import { Panel } from '@/components/Panel'
+import { Failed, Loading, Nothing } from '@/components/States'
+import { Status } from '@/components/Status'
+import { verdictLook } from '@/components/status'
+import table from '@/components/Table.module.css'
+import { Time } from '@/components/Time'
+import { useReleaseNames } from '@/lib/api/releases'
+import type { ReleaseDetail } from '@/lib/api/types'
+import { count, release as nameOf, score, word } from '@/lib/format'
+import { releaseQuery } from './api'
+import css from './Releases.module.css'
+import { VerifyRelease } from './VerifyRelease'
+
+type Scored = { score: number; n: number; metric?: string }
+type Lineage = {
+  scores?: Record<string, Scored>
+  gate?: { reason?: string }
+  task?: string | null
+  kind?: string
+}
+
+const lineageOf = (release: ReleaseDetail): Lineage =>
+  (release.manifest as { lineage?: Lineage }).lineage ?? {}
+
+function Facts({ release }: { release: ReleaseDetail }) {
+  const name = useReleaseNames(release.model)
+  const lineage = lineageOf(release)
+  const facts: [string, React.ReactNode][] = [
+    ['Id', <code key="id">{release.release_id}</code>],
+    ['Made', <Time key="at" at={release.created_at} />],
+    ['Before it', release.parent ? name(release.parent) : 'nothing: it is the base alone'],
+    [
+      'By',
+      release.update_id ? (
+        <Link key="by" to="/updates/$id" params={{ id: release.update_id }} search={true}>
+          update of {lineage.task ?? 'a task'}
+        </Link>
+      ) : (
+        'the making of the model'
+      ),
+    ],
+    ['Base', <code key="base">{release.base.slice(0, 12)}</code>],
+    ['Router', release.router_hash ? <code key="router">{release.router_hash.slice(0, 12)}</code> : 'none'],
+    ['Tracker', release.mlflow_version ? `version ${release.mlflow_version}` : 'not mirrored yet'],
+  ]
+  return (
+    <Panel title="Release">
+      <dl className={css.facts}>
+        {facts.map(([label, value]) => (
+          <FactRow key={label} label={label}>
+            {value}
+          </FactRow>
+        ))}
+      </dl>
+    </Panel>
+  )
+}
+
+function FactRow({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <>
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </>
+  )
+}
+
+/** Each task's expert and what the gate measured of it. */
+function Experts({ release }: { release: ReleaseDetail }) {
+  const scores = lineageOf(release).scores ?? {}
+  const tasks = [...new Set([...Object.keys(release.experts), ...Object.keys(scores)])].sort()
+  if (tasks.length === 0)
+    return (
+      <Panel title="Experts">
+        <Nothing>None: the untouched base answers everything.</Nothing>
+      </Panel>
+    )
+  return (
+    <Panel title="Experts and scores" flush>
+      <div className={table.scroll}>
+        <table className={table.table}>
+          <caption className="visually-hidden">
+            What each task's expert is, and its score when it was released
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">Task or part</th>
+              <th scope="col">Expert</th>
+              <th scope="col">Metric</th>
+              <th scope="col" className={table.right}>
+                Score
+              </th>
+              <th scope="col" className={table.right}>
+                n
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {tasks.map((task) => (
+              <tr key={task}>
+                <th scope="row">{task}</th>
+                <td>
+                  {release.experts[task] ? <code>{release.experts[task]?.slice(0, 12)}</code> : 'the base'}
+                </td>
+                <td>{scores[task]?.metric ? word(scores[task].metric) : '–'}</td>
+                <td className={table.right}>{score(scores[task]?.score)}</td>
+                <td className={table.right}>{scores[task] ? count(scores[task].n) : '–'}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  )
+}
+
+export function ReleasePage() {
+  const { id } = useParams({ from: '/releases/$id' })
+  const query = useQuery(releaseQuery(id))
+  if (query.isPending) return <Loading heights={[60, 200, 160]} />
+  if (query.isError && !query.data)
+    return (
+      <>
+        <PageHeader title="Release" />
+        <Failed error={query.error} onRetry={() => query.refetch()} />
+      </>
+    )
+  const release = query.data
+  const gate = lineageOf(release).gate
+  return (
+    <>
+      <PageHeader
+        title={`Release ${nameOf(release.number)}`}
+        crumb={
+          <Link to="/releases" search={true}>
+            Releases
+          </Link>
+        }
+        badge={
+          <>
+            {release.alias ? <span className={css.alias}>{release.alias}</span> : null}
+            {release.verdict ? <Status look={verdictLook(release.verdict)} /> : null}
+          </>
+        }
+        sub={gate?.reason}
+      />
+      <div className={css.stack}>
+        <Facts release={release} />
+        <Experts release={release} />
+        <VerifyRelease id={release.release_id} />
+      </div>
+    </>
+  )
+}
