@@ -3,7 +3,6 @@ import { useMutation } from '@tanstack/react-query'
 import { Panel } from '@/components/Panel'
 import { Nothing, Refused } from '@/components/States'
 import { Status } from '@/components/Status'
-import { count } from '@/lib/format'
 import css from './Audit.module.css'
 import { verifyChain } from './api'
 
@@ -27,11 +26,7 @@ export function Chain() {
         {found ? (
           <p className={css.told}>
             <Status look={found.ok ? HOLDS : BROKEN} />
-            <span>
-              {found.reason} {count(found.entries)} entries, {count(found.anchored)} of them under a signed
-              head
-              {found.first_bad === null ? '' : `; the first bad one is ${count(found.first_bad)}`}.
-            </span>
+            {found.reason}
           </p>
         ) : verify.error ? (
           <Refused error={verify.error} />

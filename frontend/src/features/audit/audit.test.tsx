@@ -77,7 +77,7 @@ it.each([
   const { user } = open('/audit')
   await user.click(await screen.findByRole('button', { name: 'Verify now' }))
   expect(await screen.findByText(word)).toBeVisible()
-  expect(screen.getByText(/18 entries, 12 of them under a signed head/)).toBeVisible()
+  expect(screen.getByText(ok ? 'Every link holds.' : 'Entry 17 was changed.')).toBeVisible()
   await expectAccessible()
 })
 

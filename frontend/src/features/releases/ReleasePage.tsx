@@ -42,7 +42,7 @@ function Facts({ release }: { release: ReleaseDetail }) {
         'the making of the model'
       ),
     ],
-    ['Base', <code key="base">{release.base.slice(0, 12)}</code>],
+    ['Base', <code key="base">{release.base}</code>],
     ['Router', release.router_hash ? <code key="router">{release.router_hash.slice(0, 12)}</code> : 'none'],
     ['Tracker', release.mlflow_version ? `version ${release.mlflow_version}` : 'not mirrored yet'],
   ]
