@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,11 @@ def test_files_fit_in_a_readers_head(ending: str) -> None:
         path: lines for path, lines in lengths.items() if lines > LONGEST[ending] and not path.startswith(GENERATED)
     }
     assert not too_long, f"split these, {LONGEST[ending]} lines is the most: {too_long}"
+
+
+def test_most_files_are_short() -> None:
+    lengths = [len(path.read_text().splitlines()) for path in files(".py") if name(path).startswith("src/clm/")]
+    assert statistics.median(lengths) <= 100
 
 
 def unsafe_code(code: str) -> Iterator[str]:
