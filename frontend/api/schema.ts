@@ -395,7 +395,12 @@ export interface paths {
         /** List Models */
         get: operations["list_models_api_v1_models_get"];
         put?: never;
-        post?: never;
+        /**
+         * Make Model
+         * @description Begins to make a model: its base is imported and checked, and becomes the first release, which serves. The worker
+         *     does it; how it stands says `/operations/{id}`.
+         */
+        post: operations["make_model_api_v1_models_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -571,6 +576,43 @@ export interface paths {
          * @description Every version of the model's tables, newest first: one per accepted batch.
          */
         get: operations["list_versions_api_v1_models__name__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operations
+         * @description Newest first.
+         */
+        get: operations["list_operations_api_v1_operations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{operation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Operation */
+        get: operations["get_operation_api_v1_operations__operation_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1573,6 +1615,18 @@ export interface components {
              */
             rows: number;
         };
+        /** ModelIn */
+        ModelIn: {
+            /**
+             * Base
+             * @description the built-in one, a folder, or a hub id
+             * @default smollm2-135m-instruct
+             */
+            base: string;
+            /** Name */
+            name: string;
+            policy?: components["schemas"]["ModelPolicy"] | null;
+        };
         /** ModelList */
         ModelList: {
             /** Items */
@@ -1742,6 +1796,43 @@ export interface components {
             traffic: components["schemas"]["TrafficView"][];
             /** Updated At */
             updated_at: string;
+        };
+        /** OperationOut */
+        OperationOut: {
+            /** Asked By */
+            asked_by: string;
+            /** Created At */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Progress */
+            progress: string | null;
+            /** Result */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed";
+            /** Subject */
+            subject: string;
+        };
+        /** OperationPage */
+        OperationPage: {
+            /** Items */
+            items: components["schemas"]["OperationOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** OptionOut */
         OptionOut: {
@@ -3757,6 +3848,39 @@ export interface operations {
             };
         };
     };
+    make_model_api_v1_models_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_model_api_v1_models__name__get: {
         parameters: {
             query?: never;
@@ -4168,6 +4292,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetVersionPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_operations_api_v1_operations_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_operation_api_v1_operations__operation_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationOut"];
                 };
             };
             /** @description Validation Error */

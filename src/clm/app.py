@@ -19,6 +19,7 @@ from clm.errors import NotFound
 from clm.ingest import endpoints as ingest
 from clm.installation import Installation, open_home
 from clm.monitoring import repository as monitoring
+from clm.operations import endpoints as operations
 from clm.registry import endpoints as registry
 from clm.registry.schemas import Alias
 from clm.settings import Settings
@@ -42,8 +43,8 @@ def create_app(on: Installation) -> FastAPI:
     idempotency.install(app, on.database)
     http.install(app, on.settings, on.database)  # outermost: gives every answer its request's id
     app.state.store = on.store
-    for router in (views.router, catalog.router, ingest.router, updates.router, stages.router, stream.router):
-        app.include_router(router)
+    for room in (views, catalog, ingest, updates, stages, operations, stream):
+        app.include_router(room.router)
     app.include_router(audit.router, prefix="/api/v1")
     app.include_router(deployment.create_router(monitoring.window), prefix="/api/v1")
     app.include_router(registry.create_router(_aliases), prefix="/api/v1")

@@ -22,6 +22,7 @@ _TABLES = (
     "clm.evaluation.tables",
     "clm.ingest.tables",
     "clm.monitoring.tables",
+    "clm.operations.tables",
     "clm.updates.tables",
     "clm.registry.tables",
 )

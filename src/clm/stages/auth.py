@@ -3,4 +3,5 @@
 from clm.core.permissions import Permission, requires
 
 READ = [requires(Permission("memory:read", "See what updates learn from again"))]
+MAKE = [requires(Permission("models:make", "Make models from bases"))]
 ROLL_OUT = [requires(Permission("rollouts:start", "Begin to move traffic to a release"))]

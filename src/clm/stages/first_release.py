@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 from clm import errors
 from clm.catalog import service as catalog
@@ -27,14 +28,20 @@ def create_model(
     base: str,
     policy: ModelPolicy,
     demo: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Release:
-    """Raises Conflict if the name is taken, UnsafeModel or InvalidInput if the base can't be used."""
+    """`tell` gets a sentence per step.
+
+    Raises Conflict if the name is taken, UnsafeModel or InvalidInput if the base can't be used.
+    """
     catalog.check_name("model", name)
     settings, database = on.settings, on.database
     with database.read() as session:
         if any(model.name == name for model in catalog.list_models(session)):
             raise errors.Conflict(f"There is a model named {name!r} already; choose another name.")
+    tell(f"Importing the base {base}: its files are checked, converted and hashed.")
     base_hash = import_base(settings, base)
+    tell("Signing the first release, which is the base alone.")
     spec = bundles.BundleSpec(
         model=name,
         base_reference=base,

@@ -1,6 +1,9 @@
 from typing import Literal
 
+from pydantic import Field
+
 from clm.core.schemas import Body, Schema
+from clm.policies import ModelPolicy
 
 
 class RememberedOut(Schema):
@@ -25,6 +28,12 @@ class MemoryOut(Schema):
 
 class MemoryList(Schema):
     items: list[MemoryOut]
+
+
+class ModelIn(Body):
+    name: str
+    base: str = Field("smollm2-135m-instruct", max_length=4096, description="the built-in one, a folder, or a hub id")
+    policy: ModelPolicy | None = None  # None: the defaults
 
 
 class RolloutIn(Body):

@@ -39,6 +39,9 @@ from clm.views.schemas import (
 RECENT = timedelta(days=1)  # how long an ended update asks for attention
 SAYS = {
     "model.create": "Model created",
+    "operation.ask": "Operation asked for",
+    "operation.done": "Operation done",
+    "operation.failed": "Operation failed",
     "model.policy": "Policy changed",
     "task.add": "Task added",
     "task.edit": "Task changed",
