@@ -25,7 +25,7 @@ from clm.catalog.tables import Model
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.ingest import service as ingest
-from clm.ingest.intake import BatchSpec, Intake
+from clm.ingest.intake import BatchSpec
 from clm.installation import Installation
 from clm.orchestration.inline import run_update
 from clm.policies import ModelPolicy
@@ -99,8 +99,7 @@ class Home:
     def take(self, task: str, rows: Sequence[Mapping[str, Any]], *, suite: bool = False) -> None:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        intake = Intake(self.database, self.store, self.settings, TEST)
-        ingest.ingest(intake, file, BatchSpec(MODEL, task, source="test", suite=suite))
+        ingest.ingest(self.installation.intake(TEST), file, BatchSpec(MODEL, task, source="test", suite=suite))
 
     def ask_for_update(self, task: str) -> str:
         with self.database.transaction() as session:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from clm.core.caller import Caller
 from clm.core.database import Database
 
 if TYPE_CHECKING:
+    from clm.ingest.intake import Intake
     from clm.jobs.runner import JobRunner
     from clm.settings import Paths, Settings
     from clm.store.store import Store
@@ -31,6 +33,12 @@ class Installation:
         from clm.store.store import Store
 
         return Store(self.paths.data)
+
+    def intake(self, caller: Caller) -> "Intake":
+        """Where rows are taken in for this caller."""
+        from clm.ingest.intake import Intake
+
+        return Intake(self.database, self.store, self.settings, caller)
 
     @property
     def jobs(self) -> "JobRunner":

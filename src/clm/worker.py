@@ -13,7 +13,6 @@ from clm.core.caller import WORKER
 from clm.duties.duties import DUTIES
 from clm.duties.duty import Duty
 from clm.ingest import service as ingest
-from clm.ingest.intake import Intake
 from clm.installation import open_home
 from clm.orchestration.embedded import Runner
 from clm.settings import Settings
@@ -29,7 +28,7 @@ class Worker:
 
     def run(self) -> None:
         """Works until `stop` is called, from a signal or another thread."""
-        ingest.recover(Intake(self._on.database, self._on.store, self._on.settings, WORKER))
+        ingest.recover(self._on.intake(WORKER))
         self._runner.launch()
         duties = [(kind(self._on, self._runner.start), seconds) for kind, seconds in DUTIES.values()]
         threads = [threading.Thread(target=self._repeat, args=duty, daemon=True) for duty in duties]

@@ -34,7 +34,7 @@ from clm.formats.suites import SuiteExample
 from clm.ingest import conflicts
 from clm.ingest import service as ingest
 from clm.ingest.dropping import drop
-from clm.ingest.intake import BatchSpec, Intake
+from clm.ingest.intake import BatchSpec
 from clm.installation import open_home
 from clm.jobs.job import Stored
 from clm.orchestration.inline import run_update
@@ -154,8 +154,7 @@ class ConflictHome:
     def take(self, model: str, rows: Sequence[Row]) -> IngestReport:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        intake = Intake(self._database, self._store, self.settings, BENCH)
-        return ingest.ingest(intake, file, BatchSpec(model, TASK, source="bench"))
+        return ingest.ingest(self._on.intake(BENCH), file, BatchSpec(model, TASK, source="bench"))
 
     def update(self, model: str) -> tuple[Update, float]:
         """Runs one to its end. Returns it with its seconds."""

@@ -28,7 +28,7 @@ from clm.core.caller import Caller
 from clm.core.process import tail
 from clm.errors import InvalidInput, TrainingFailed
 from clm.ingest import service as ingest
-from clm.ingest.intake import BatchSpec, Intake
+from clm.ingest.intake import BatchSpec
 from clm.installation import open_home
 from clm.policies import ModelPolicy
 from clm.settings import Settings
@@ -106,11 +106,11 @@ class GrowthHome:
     def __init__(self, home: Path, options: GrowthOptions) -> None:
         self._options = options
         self.settings = Settings.load(home=home, threads=options.threads)
-        on = open_home(self.settings)
-        self._database, self._store = on.database, on.store
+        self._on = open_home(self.settings)
+        self._database = self._on.database
         self._worker: subprocess.Popen[bytes] | None = None
         create_model(
-            on, BENCH, name=MODEL, base=base_reference(options.base, home / "tiny"),
+            self._on, BENCH, name=MODEL, base=base_reference(options.base, home / "tiny"),
             policy=_policy(options),
         )  # fmt: skip
 
@@ -161,8 +161,7 @@ class GrowthHome:
     def _take(self, task: str, rows: list[dict[str, str]], *, suite: bool) -> None:
         file = self.settings.home / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        intake = Intake(self._database, self._store, self.settings, BENCH)
-        ingest.ingest(intake, file, BatchSpec(MODEL, task, source="bench", suite=suite))
+        ingest.ingest(self._on.intake(BENCH), file, BatchSpec(MODEL, task, source="bench", suite=suite))
 
     def _wait(self, update_id: str, peak: PeakOf) -> Update:
         deadline = time.monotonic() + LONGEST_SECONDS

@@ -46,11 +46,10 @@ def ingest_file(
     file: Path, model: str, task: str, *, suite: bool, key: str | None, about: str | None = None
 ) -> "IngestReport":
     from clm.ingest import service
-    from clm.ingest.intake import BatchSpec, Intake
+    from clm.ingest.intake import BatchSpec
 
-    intake = Intake(here.database, here.store, here.settings, here.caller)
     spec = BatchSpec(model, task, source="command line", suite=suite, key=about, idempotency_key=key)
-    return service.ingest(intake, file, spec)
+    return service.ingest(here.installation.intake(here.caller), file, spec)
 
 
 def report(made: "IngestReport", output: Format) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fastapi import FastAPI, Request, Response
-from sqlalchemy import delete, event, update
+from sqlalchemy import ColumnElement, delete, event, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from starlette.concurrency import run_in_threadpool
@@ -27,7 +27,7 @@ HEADER = "Idempotency-Key"
 KEPT = timedelta(days=1)
 PATIENCE = timedelta(seconds=60)  # then a claim is of a process that died before it changed anything
 _OWN = ("/api/v1/records",)  # see clm.ingest.service
-_claimed: ContextVar[str | None] = ContextVar("claimed", default=None)
+_claimed: "ContextVar[_Claim | None]" = ContextVar("claimed", default=None)
 
 
 class IdempotencyKey(Base):
@@ -45,9 +45,16 @@ class IdempotencyKey(Base):
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Claim:
+    """A request's hold on its key, known by its moment: who comes after `PATIENCE` takes it over."""
+
     id: str
     request_hash: str
+    at: datetime
+
+    def is_held(self, *states: str) -> ColumnElement[bool]:
+        mine = (IdempotencyKey.id == self.id) & (IdempotencyKey.at == self.at)
+        return mine & IdempotencyKey.state.in_(states)
 
 
 def install(app: FastAPI, database: Database) -> None:
@@ -56,42 +63,49 @@ def install(app: FastAPI, database: Database) -> None:
     @app.middleware("http")
     async def once(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         key = request.headers.get(HEADER)
-        if request.method != "POST" or key is None or request.url.path in _OWN:
+        if request.method != "POST" or key is None or request.url.path.rstrip("/") in _OWN:
             return await call_next(request)
         try:
-            asked = _asked(request, key, await request.body())
+            asked = _claim_of(request, key, await request.body())
             known = await run_in_threadpool(_claim, database, asked)
         except ClmError as error:
             return problem(request, error.status, error.title, error.sentence, **error.details)
         if known is not None:
             return known
-        token = _claimed.set(asked.id)
         try:
-            response = await call_next(request)
-            return await _answered(database, asked, response)
+            return await _answered(database, asked, await _under(asked, call_next, request))
         finally:
-            _claimed.reset(token)
             await run_in_threadpool(_let_go, database, asked)
+
+
+async def _under(claim: _Claim, call_next: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Answers the request; whatever it commits is committed under the claim."""
+    token = _claimed.set(claim)
+    try:
+        return await call_next(request)
+    finally:
+        _claimed.reset(token)
 
 
 def prune(session: Session, before: datetime) -> None:
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.at < before))
 
 
-def _asked(request: Request, key: str, body: bytes) -> _Asked:
+def _claim_of(request: Request, key: str, body: bytes) -> _Claim:
     if not (0 < len(key) <= 200 and key.isprintable()):
         raise InvalidInput(f"An {HEADER} has 1 to 200 printable characters.", field=HEADER)
     where = sha256_json([request.method, request.url.path, key])
-    return _Asked(where, sha256_json([request.url.query, body.hex()]))
+    return _Claim(where, sha256_json([request.url.query, body.hex()]), now())
 
 
-def _claim(database: Database, asked: _Asked) -> Response | None:
+def _claim(database: Database, asked: _Claim) -> Response | None:
     """None: the key is ours, go on. Raises Conflict for a key that came with another request, or is being worked on."""
     try:
         with database.transaction() as session:
             row = session.get(IdempotencyKey, asked.id)
-            if row is None or (row.state == "claimed" and now() - row.at > PATIENCE):
-                session.merge(IdempotencyKey(id=asked.id, request_hash=asked.request_hash, state="claimed", at=now()))
+            if row is None or (row.state == "claimed" and asked.at - row.at > PATIENCE):
+                mine = IdempotencyKey(id=asked.id, request_hash=asked.request_hash, state="claimed", at=asked.at)
+                session.merge(mine)
                 return None
     except IntegrityError:  # PostgreSQL: the same request was a moment faster
         raise _under_way() from None
@@ -109,7 +123,7 @@ def _under_way() -> Conflict:
     return Conflict("The request with this key is being answered at this moment; ask again for its answer.")
 
 
-async def _answered(database: Database, asked: _Asked, response: Response) -> Response:
+async def _answered(database: Database, asked: _Claim, response: Response) -> Response:
     """The response, kept where it tells of success."""
     pieces = [piece async for piece in response.body_iterator]  # type: ignore[attr-defined]
     body = b"".join(piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
@@ -120,16 +134,16 @@ async def _answered(database: Database, asked: _Asked, response: Response) -> Re
     return Response(body, response.status_code, headers)
 
 
-def _keep(database: Database, asked: _Asked, status: int, media_type: str | None, body: str) -> None:
+def _keep(database: Database, asked: _Claim, status: int, media_type: str | None, body: str) -> None:
+    answer = {"state": "answered", "status": status, "media_type": media_type, "body": body}
     with database.transaction() as session:
-        row = session.get_one(IdempotencyKey, asked.id)
-        row.state, row.status, row.media_type, row.body = "answered", status, media_type, body
+        session.execute(update(IdempotencyKey).where(asked.is_held("claimed", "done")).values(answer))
 
 
-def _let_go(database: Database, asked: _Asked) -> None:
+def _let_go(database: Database, asked: _Claim) -> None:
     """A claim under which nothing was changed and nothing answered is free again."""
     with database.transaction() as session:
-        session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == asked.id, IdempotencyKey.state == "claimed"))
+        session.execute(delete(IdempotencyKey).where(asked.is_held("claimed")))
 
 
 @event.listens_for(Session, "before_commit")
@@ -137,5 +151,6 @@ def _carry_along(session: Session) -> None:
     claimed = _claimed.get()
     if claimed is None or session.in_nested_transaction():
         return
-    mine = update(IdempotencyKey).where(IdempotencyKey.id == claimed, IdempotencyKey.state == "claimed")
-    session.execute(mine.values(state="done"))
+    mine = update(IdempotencyKey).where(claimed.is_held("claimed", "done")).values(state="done")
+    if not session.execute(mine.returning(IdempotencyKey.id)).all():
+        raise _under_way()  # somebody took the claim over: what this request would change is theirs to change

@@ -13,7 +13,7 @@ from clm.core.caller import Caller
 from clm.demo.clients import MAX_TOKENS, Traffic
 from clm.errors import ClmError, Unavailable
 from clm.ingest import service as ingest
-from clm.ingest.intake import BatchSpec, Intake
+from clm.ingest.intake import BatchSpec
 from clm.installation import Installation
 
 ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
@@ -38,7 +38,7 @@ class Scene:
 
     def take_file(self, task: str, file: Path, *, suite: bool = False, key: str | None = None) -> None:
         """As `clm ingest` does."""
-        intake = Intake(self._on.database, self._on.store, self._on.settings, self._caller)
+        intake = self._on.intake(self._caller)
         ingest.ingest(intake, file, BatchSpec(self.model, task, source="command line", suite=suite, key=key))
 
     def title(self, text: str) -> None:

@@ -39,7 +39,7 @@ class Rollouts(Duty):
 
     def tick(self) -> None:
         # Whoever committed a move may have been killed before it told serving.
-        targets.reconcile(self.on.database, self.on.settings)
+        self._engine.hold(targets.reconcile(self.on.database, self.on.settings).releases)
         with self.on.database.read() as session:
             rollouts = rows.rollouts_under_way(session)
         for rollout in rollouts:

@@ -2,10 +2,9 @@
 
 from clm.core.caller import WORKER
 from clm.duties.duty import Duty
-from clm.ingest.intake import Intake
 from clm.ingest.sources import service
 
 
 class Sources(Duty):
     def tick(self) -> None:
-        service.poll(Intake(self.on.database, self.on.store, self.on.settings, WORKER))
+        service.poll(self.on.intake(WORKER))

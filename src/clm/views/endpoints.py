@@ -1,10 +1,9 @@
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.encoders import jsonable_encoder
 
 from clm.core.http import DatabaseDep, SettingsDep
-from clm.store.store import Store
 from clm.views import auth, service
 from clm.views.lineage import trace
 from clm.views.schemas import LedgerOut, Overview, SettingsOut
@@ -27,12 +26,12 @@ def get_ledger(database: DatabaseDep, model: str) -> LedgerOut:
 
 @router.get("/settings", dependencies=auth.READ)
 def get_settings(settings: SettingsDep) -> SettingsOut:
-    """This installation's settings as they are in force. A password in a database's address is not shown."""
+    """This installation's settings as they are in force. Passwords in addresses are not shown."""
     return SettingsOut(items=service.settings_shown(settings))
 
 
 @router.get("/lineage/{object_id}", dependencies=auth.READ)
-def get_lineage(object_id: str, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
+def get_lineage(object_id: str, request: Request, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
     """From an answer, update or release down to its training rows; from a record up to what learnt from it."""
     with database.read() as session:
-        return jsonable_encoder(trace(session, settings, Store(settings.paths.data), object_id))
+        return jsonable_encoder(trace(session, settings, request.app.state.store, object_id))

@@ -1,9 +1,9 @@
 """Views across the stages: what an operator wants to know in ten seconds. Reads only."""
 
+import re
 from collections import defaultdict
 from datetime import timedelta
 
-from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from clm.audit import repository as audit
@@ -16,6 +16,7 @@ from clm.deployment.tables import Deployment
 from clm.evaluation import repository as scores
 from clm.evaluation.ledger import Ledger, ReleaseFact, build_ledger
 from clm.ingest import repository as batches
+from clm.operations import service as operations
 from clm.policies import ModelPolicy
 from clm.records import Release
 from clm.registry import service as registry
@@ -36,6 +37,7 @@ from clm.views.schemas import (
     Verdict,
 )
 
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")  # in an address
 RECENT = timedelta(days=1)  # how long an ended update asks for attention
 SAYS = {
     "model.create": "Model created",
@@ -51,7 +53,7 @@ SAYS = {
     "batch.hold": "Rows held after a rejection",
     "batch.release": "Held rows released",
     "batch.discard": "Held rows discarded",
-    "source.add": "Folder watched",
+    "source.add": "Source added",
     "conflict.resolve": "Contradiction decided",
     "data.drop": "Rows taken out",
     "data.undrop": "Rows brought back",
@@ -220,20 +222,31 @@ def _subject(session: Session, entry: AuditEntry) -> str:
         batch = batches.get_batch(session, entry.object_id)
         return f"{batch.accepted} of {batch.received} rows for {batch.task}"
     if entry.object_kind == "source":
-        return str((entry.after or {}).get("path", entry.object_id))
+        after = entry.after or {}
+        return str(after.get("address") or after.get("path") or entry.object_id)  # `path`: from when all were folders
+    if entry.object_kind == "operation":
+        return operations.get(session, entry.object_id).subject
     if entry.object_kind == "release":
         return f"v{registry.get(session, entry.object_id).number} ({short(entry.object_id)})"
     return entry.object_id
 
 
 def settings_shown(settings: Settings) -> list[SettingOut]:
+    """Without the passwords that addresses may hold."""
     values, fields = settings.model_dump(mode="json"), Settings.model_fields
-    if values["database_url"]:
-        values["database_url"] = make_url(values["database_url"]).render_as_string(hide_password=True)
     return [
-        SettingOut(name=name, value=values[name], default=_plain(field.default), meaning=field.description or "")
+        SettingOut(
+            name=name,
+            value=_without_password(values[name]),
+            default=_plain(field.default),
+            meaning=field.description or "",
+        )
         for name, field in fields.items()
     ]
+
+
+def _without_password(value: str | int | float | bool | None) -> str | int | float | bool | None:
+    return _PASSWORD.sub(r"\1***@", value) if isinstance(value, str) else value
 
 
 def _plain(default: object) -> str | int | float | bool | None:

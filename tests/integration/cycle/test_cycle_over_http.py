@@ -7,9 +7,10 @@ from fastapi.testclient import TestClient
 
 from clm.app import create_app
 from clm.core.database import Database
+from clm.ingest import holding
 from clm.installation import Installation
 from clm.settings import Settings
-from cycle_home import MODEL, Home, town_rows
+from cycle_home import MODEL, TEST, Home, town_rows
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +58,26 @@ def test_a_rollout_is_started_and_ended(client: TestClient, home: Home) -> None:
 
 def test_settings_are_shown_without_the_password(tmp_path_factory: pytest.TempPathFactory) -> None:
     address = "postgresql+psycopg://clm:secret@127.0.0.1/clm"
-    settings = Settings(home=tmp_path_factory.mktemp("shown"), database_url=address)
+    tracker = "http://ada:p@ss@tracker.example:5000/ml"
+    settings = Settings(home=tmp_path_factory.mktemp("shown"), database_url=address, mlflow_uri=tracker)
     shown = (
         TestClient(create_app(Installation(settings, Database("sqlite://")))).get("/api/v1/settings").json()["items"]
     )
     values = {each["name"]: each["value"] for each in shown}
     assert values["database_url"] == "postgresql+psycopg://clm:***@127.0.0.1/clm"
-    assert values["api_port"] == 8080
+    assert values["mlflow_uri"] == "http://ada:***@tracker.example:5000/ml"
+    assert (values["api_port"], values["judge_url"], values["host"]) == (8080, None, "127.0.0.1")
     assert all(each["meaning"] for each in shown)
 
 
 def test_held_rows_are_decided(client: TestClient, home: Home) -> None:
-    wrong = [row | {"completion": "Rome"} for row in town_rows(200, 40)]
-    home.take("town", wrong)
-    update = home.run_update("town")
-    if update.state != "rejected":
-        pytest.skip(f"the tiny model's update ended {update.state}, so nothing is held")
+    home.take("town", [row | {"completion": "Rome"} for row in town_rows(200, 8)])
+    batch = client.get("/api/v1/batches", params={"limit": 1}).json()["items"][0]["id"]
+    with home.database.transaction() as session:
+        holding.hold(session, TEST, update_id="upd_no", model=MODEL, task="town", batches={batch: 8}, reason="it lost")
     (held,) = client.get(f"/api/v1/models/{MODEL}/held").json()["items"]
     path = f"/api/v1/held/{held['batch_id']}:decide"
+    assert (held["batch_id"], held["rows"], held["reason"], held["state"]) == (batch, 8, "it lost", "held")
     tried = client.post(path, json={"decision": "discarded", "dry_run": True})
     assert tried.json()["items"][0]["state"] == "discarded"
     assert client.get(f"/api/v1/models/{MODEL}/held").json()["items"] == [held]  # nothing was changed
