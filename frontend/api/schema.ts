@@ -770,7 +770,7 @@ export interface paths {
         };
         /**
          * Get Settings
-         * @description This installation's settings as they are in force. A password in a database's address is not shown.
+         * @description This installation's settings as they are in force. Passwords in addresses are not shown.
          */
         get: operations["get_settings_api_v1_settings_get"];
         put?: never;
