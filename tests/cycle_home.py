@@ -29,6 +29,7 @@ from clm.ingest.intake import BatchSpec
 from clm.installation import Installation
 from clm.orchestration.inline import run_update
 from clm.policies import ModelPolicy
+from clm.records import UPDATE_ENDED
 from clm.settings import Settings
 from clm.stages.first_release import create_model
 from clm.updates import service as updates
@@ -138,7 +139,7 @@ class Home:
 
     def finish_by_worker(self, update_id: str) -> Update:
         """The same by the real worker, with a process per job."""
-        self.run_worker(lambda: self.update(update_id).state in updates.ENDED)
+        self.run_worker(lambda: self.update(update_id).state in UPDATE_ENDED)
         return self.update(update_id)
 
 

@@ -494,7 +494,7 @@ export interface paths {
         };
         /**
          * Get Policy
-         * @description The policy, and what of it is not the default.
+         * @description The policy, and what of it is not the default, or not as it was.
          */
         get: operations["get_policy_api_v1_models__name__policy_get"];
         /**
@@ -537,7 +537,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Tasks
+         * @description The model's tasks, with how many rows and held-out examples each has.
+         */
+        get: operations["list_tasks_api_v1_models__name__tasks_get"];
         put?: never;
         /** Add Task */
         post: operations["add_task_api_v1_models__name__tasks_post"];
@@ -557,11 +561,38 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove Task
+         * @description Removes a task that no expert serves; its rows and history stay. One with an expert needs an update of the kind
+         *     `remove`, which proves that the others lose nothing.
+         */
+        delete: operations["remove_task_api_v1_models__name__tasks__task__delete"];
         options?: never;
         head?: never;
         /** Edit Task */
         patch: operations["edit_task_api_v1_models__name__tasks__task__patch"];
+        trace?: never;
+    };
+    "/api/v1/models/{name}/tasks/{task}:impact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Measure Impact
+         * @description Begins to measure what adding the task, or taking its expert out, does to every other task; applies nothing.
+         *
+         *     The body may be a file with rows of a task to come.
+         */
+        post: operations["measure_impact_api_v1_models__name__tasks__task__impact_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/models/{name}/versions": {
@@ -1138,6 +1169,11 @@ export interface components {
             state: "open" | "resolved";
             /** Task */
             task: string;
+            /**
+             * Wins
+             * @description record ids of the answers that were found right
+             */
+            wins: string[];
         };
         /** ConflictPage */
         ConflictPage: {
@@ -2011,6 +2047,8 @@ export interface components {
             number: number;
             /** Parent */
             parent: string | null;
+            /** Path */
+            path: string;
             /** Release Id */
             release_id: string;
             /** Router Hash */
@@ -2666,6 +2704,11 @@ export interface components {
              */
             weight: number;
         };
+        /** TaskList */
+        TaskList: {
+            /** Items */
+            items: components["schemas"]["TaskRow"][];
+        };
         /** TaskOut */
         TaskOut: {
             /** Created At */
@@ -2694,6 +2737,43 @@ export interface components {
             open_slice: number;
             /** Protected */
             protected: boolean;
+            /** Watched */
+            watched: boolean;
+            /** Weight */
+            weight: number;
+        };
+        /** TaskRow */
+        TaskRow: {
+            /** Created At */
+            created_at: string;
+            /** Description */
+            description: string;
+            /**
+             * Exam
+             * @enum {string}
+             */
+            exam: "auto" | "held_out" | "recall";
+            /** Group */
+            group: string | null;
+            /** Holdout */
+            holdout: number;
+            /** Margin */
+            margin: number | null;
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "exact_match" | "token_f1" | "rouge_l" | "chrf" | "contains" | "number" | "json_fields" | "perplexity" | "choice" | "judge";
+            /** Name */
+            name: string;
+            /** Open Slice */
+            open_slice: number;
+            /** Protected */
+            protected: boolean;
+            /** Rows */
+            rows: number;
+            /** Suite */
+            suite: number;
             /** Watched */
             watched: boolean;
             /** Weight */
@@ -3009,6 +3089,11 @@ export interface components {
             release_number: number | null;
             /** Revision */
             revision: number;
+            /**
+             * Rollout
+             * @enum {string}
+             */
+            rollout: "canary" | "blue-green";
             /** Rollout Id */
             rollout_id: string | null;
             /** Stage */
@@ -3797,7 +3882,10 @@ export interface operations {
     };
     get_lineage_api_v1_lineage__object_id__get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description whose release a number such as v2 names */
+                model?: string | null;
+            };
             header?: never;
             path: {
                 object_id: string;
@@ -4054,6 +4142,8 @@ export interface operations {
             query?: {
                 /** @description none: as it is now */
                 revision?: number | null;
+                /** @description compared with this revision; none: with the defaults */
+                against?: number | null;
             };
             header?: never;
             path: {
@@ -4088,6 +4178,8 @@ export interface operations {
             query?: {
                 /** @description say what would change, and change nothing */
                 dry_run?: boolean;
+                /** @description goes into the audit */
+                reason?: string | null;
             };
             header?: {
                 /** @description the revision that was seen; another one is a conflict */
@@ -4131,6 +4223,8 @@ export interface operations {
             query?: {
                 /** @description say what would change, and change nothing */
                 dry_run?: boolean;
+                /** @description goes into the audit */
+                reason?: string | null;
             };
             header?: {
                 /** @description the revision that was seen; another one is a conflict */
@@ -4200,6 +4294,37 @@ export interface operations {
             };
         };
     };
+    list_tasks_api_v1_models__name__tasks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     add_task_api_v1_models__name__tasks_post: {
         parameters: {
             query?: never;
@@ -4235,6 +4360,41 @@ export interface operations {
             };
         };
     };
+    remove_task_api_v1_models__name__tasks__task__delete: {
+        parameters: {
+            query?: {
+                /** @description also a protected task */
+                force?: boolean;
+                /** @description only check that it may be removed */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     edit_task_api_v1_models__name__tasks__task__patch: {
         parameters: {
             query?: never;
@@ -4258,6 +4418,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    measure_impact_api_v1_models__name__tasks__task__impact_post: {
+        parameters: {
+            query?: {
+                /** @description what is asked about */
+                change?: "add" | "remove";
+                file_name?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/jsonl": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationOut"];
                 };
             };
             /** @description Validation Error */
@@ -4409,8 +4609,10 @@ export interface operations {
                 source?: string;
                 /** @description columns that say what a row is about, with commas; none: its prompt */
                 key?: string | null;
-                /** @description jsonl | csv | parquet; none: by content type */
+                /** @description jsonl | csv | parquet; none: by content type or name */
                 format?: string | null;
+                /** @description of a body that is no form */
+                file_name?: string | null;
             };
             header?: {
                 "idempotency-key"?: string | null;

@@ -96,6 +96,14 @@ class ClientGone(ClmError):
     title = "The client has left"
 
 
+def only_model(names: list[str]) -> str:
+    """The one there is, for whoever leaves it out. Raises InvalidInput where there are none or several."""
+    if len(names) != 1:
+        known = ", ".join(names) or "none yet; make one with `clm model create NAME`"
+        raise InvalidInput(f"Say which model with --model. Known: {known}.", field="model")
+    return names[0]
+
+
 def unknown_name(kind: str, name: str, known: list[str]) -> NotFound:
     """`NotFound` for a name, with the known names (and nothing else) as the way out."""
     listed = ", ".join(sorted(known)) if known else "none yet"

@@ -18,6 +18,7 @@ Shape = Literal["messages", "completion", "preference", "text"]
 Metric = Literal[
     "exact_match", "token_f1", "rouge_l", "chrf", "contains", "number", "json_fields", "perplexity", "choice", "judge"
 ]
+UPDATE_ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")  # its last states
 BASE = "__base__"  # the router's answer "none of these": the untouched base answers
 
 

@@ -171,6 +171,10 @@ class Paths:
         self.updates = home / "updates"  # updates/<id>/: job files, checkpoints, log
         self.spool = home / "spool"  # uploads on their way in
 
+    def brought(self, operation_id: str) -> Path:
+        """Where files lie that an operation was asked about."""
+        return self.run / "brought" / operation_id
+
     def create(self) -> None:
         for folder in (self.keys, self.logs, self.run, self.data, self.bases, self.experts, self.features,
                        self.routers, self.states, self.memories, self.answers, self.releases, self.updates,

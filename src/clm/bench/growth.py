@@ -31,6 +31,7 @@ from clm.ingest import service as ingest
 from clm.ingest.intake import BatchSpec
 from clm.installation import open_home
 from clm.policies import ModelPolicy
+from clm.records import UPDATE_ENDED
 from clm.settings import Settings
 from clm.stages.first_release import create_model
 from clm.updates import repository as update_rows
@@ -168,7 +169,7 @@ class GrowthHome:
         while time.monotonic() < deadline:
             with self._database.read() as session:
                 update = updates.get_update(session, update_id)
-            if update.state in updates.ENDED:
+            if update.state in UPDATE_ENDED:
                 if update.state == "failed":
                     raise TrainingFailed(f"An update of the benchmark failed: {update.outcome}")
                 return update

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
@@ -67,6 +68,7 @@ def edit_task(name: str, task: str, body: TaskEdit, database: DatabaseDep, calle
 
 Settings = Annotated[dict[str, Any], Body(description="settings by section, see config/policy.yaml")]
 IfMatch = Annotated[str | None, Header(description="the revision that was seen; another one is a conflict")]
+Reason = Annotated[str | None, Query(max_length=500, description="goes into the audit")]
 DryRun = Annotated[bool, Query(description="say what would change, and change nothing")]
 
 
@@ -76,13 +78,15 @@ def get_policy(
     database: DatabaseDep,
     response: Response,
     revision: Annotated[int | None, Query(description="none: as it is now")] = None,
+    against: Annotated[int | None, Query(description="compared with this revision; none: with the defaults")] = None,
 ) -> PolicyOut:
-    """The policy, and what of it is not the default."""
+    """The policy, and what of it is not the default, or not as it was."""
     with database.read() as session:
         policy = policies.at(session, name, revision)
+        before = ModelPolicy() if against is None else policies.at(session, name, against)
         number = revision or service.get_model(session, name).revision
     response.headers["ETag"] = f'"{number}"'
-    return _policy_out(name, number, policy, policies.differences(ModelPolicy(), policy))
+    return _policy_out(name, number, policy, policies.differences(before, policy))
 
 
 @router.get("/models/{name}/policy/revisions", dependencies=auth.READ)
@@ -95,19 +99,19 @@ def list_policy_revisions(name: str, database: DatabaseDep) -> PolicyRevisionLis
 @router.put("/models/{name}/policy", dependencies=auth.WRITE)
 def put_policy(
     name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
-    if_match: IfMatch = None, dry_run: DryRun = False,
+    if_match: IfMatch = None, dry_run: DryRun = False, reason: Reason = None,
 ) -> PolicyOut:  # fmt: skip
     """The whole policy: what is left out goes back to its default."""
-    return _edit(database, caller, name, body, response, if_match, dry_run, whole=True)
+    return _edit(database, replace(caller, reason=reason), name, body, response, if_match, dry_run, whole=True)
 
 
 @router.patch("/models/{name}/policy", dependencies=auth.WRITE)
 def patch_policy(
     name: str, body: Settings, database: DatabaseDep, caller: CallerDep, response: Response,
-    if_match: IfMatch = None, dry_run: DryRun = False,
+    if_match: IfMatch = None, dry_run: DryRun = False, reason: Reason = None,
 ) -> PolicyOut:  # fmt: skip
     """Some settings: what is left out stays as it is."""
-    return _edit(database, caller, name, body, response, if_match, dry_run, whole=False)
+    return _edit(database, replace(caller, reason=reason), name, body, response, if_match, dry_run, whole=False)
 
 
 def _edit(

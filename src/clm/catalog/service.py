@@ -72,15 +72,6 @@ def list_models(session: Session) -> list[Model]:
     return repository.models(session)
 
 
-def only_model(session: Session) -> str:
-    """The one model there is, for commands that leave `--model` out."""
-    names = [m.name for m in list_models(session)]
-    if len(names) != 1:
-        known = ", ".join(names) or "none yet; make one with `clm model create NAME`"
-        raise InvalidInput(f"Say which model with --model. Known: {known}.", field="model")
-    return names[0]
-
-
 def policy_of(model: Model) -> ModelPolicy:
     return ModelPolicy.model_validate(model.policy)
 

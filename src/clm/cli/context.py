@@ -1,16 +1,16 @@
-"""What a command works with: the installation and who calls. Opened when it is used, not before."""
+"""What a command works with: the API of this home, and who calls. Opened when it is used, not before."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clm.core.caller import Caller, command_line
+from clm.errors import only_model
 
 if TYPE_CHECKING:
-    from clm.core.database import Database
+    from clm.cli.api import Api
     from clm.installation import Installation
     from clm.settings import Settings
-    from clm.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,16 @@ class Context:
 
     @cached_property
     def installation(self) -> "Installation":
+        """For what runs in this process: services, the demo, and what no service that runs could do."""
         from clm.installation import open_home
 
         return open_home(self.settings)
 
-    @property
-    def database(self) -> "Database":
-        return self.installation.database
+    @cached_property
+    def api(self) -> "Api":
+        from clm.cli.api import Api
 
-    @property
-    def store(self) -> "Store":
-        return self.installation.store
+        return Api(self.settings, self.caller.actor, lambda: _app(self.installation))
 
     @cached_property
     def caller(self) -> Caller:
@@ -43,10 +42,17 @@ class Context:
 
     def model(self, name: str | None) -> str:
         """The named model, or the only one there is."""
-        from clm.catalog.service import get_model, only_model
+        if name:
+            from clm.cli.api import part
 
-        with self.database.read() as session:
-            return get_model(session, name).name if name else only_model(session)
+            return self.api.get(f"/models/{part(name)}")["name"]
+        return only_model([model["name"] for model in self.api.every("/models")])
+
+
+def _app(on: "Installation"):
+    from clm.app import create_app
+
+    return create_app(on)
 
 
 here = Context()

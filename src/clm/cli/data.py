@@ -1,14 +1,12 @@
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from clm.cli import dropping, facts, memory
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
-
-if TYPE_CHECKING:
-    from clm.records import IngestReport
 
 app = typer.Typer(help="Data: versions, history, contradictions, refused rows, replay memory.", no_args_is_help=True)
 app.add_typer(memory.replay, name="replay")
@@ -36,57 +34,54 @@ def ingest(
     """Take files in. Bad rows are refused one by one, with the reason; the good ones are kept."""
     model = here.model(model)
     reports = [ingest_file(file, model, task, suite=suite, key=idempotency_key, about=key) for file in files]
-    for made in reports:
-        report(made, output)
-    if any(made.refused for made in reports) and not any(made.accepted or made.duplicate for made in reports):
+    for each in reports:
+        report(each, output)
+    taken = sum(each["accepted"] + each["duplicate"] for each in reports)
+    if not taken and any(each["refused"] for each in reports):
         raise typer.Exit(1)
 
 
 def ingest_file(
-    file: Path, model: str, task: str, *, suite: bool, key: str | None, about: str | None = None
-) -> "IngestReport":
-    from clm.ingest import service
-    from clm.ingest.intake import BatchSpec
-
-    spec = BatchSpec(model, task, source="command line", suite=suite, key=about, idempotency_key=key)
-    return service.ingest(here.installation.intake(here.caller), file, spec)
+    file: Path, model: str, task: str, *, suite: bool = False, key: str | None = None, about: str | None = None
+) -> dict[str, Any]:
+    """`about`: the columns that say what a row is about; `key`: the same key has one effect."""
+    spec = {"model": model, "task": task, "suite": suite, "source": "command line", "file_name": file.name}
+    return here.api.upload("/records", file, idempotency_key=key, **spec, key=about)
 
 
-def report(made: "IngestReport", output: Format) -> None:
-    from dataclasses import asdict
-
+def report(made: dict[str, Any], output: Format) -> None:
     def table() -> None:
-        kind = "suite" if made.suite else "training"
-        typer.echo(f"{made.batch_id} ({made.task}, {kind}): received {made.received} = accepted {made.accepted} "
-                   f"+ duplicate {made.duplicate} + refused {made.refused}")  # fmt: skip
-        for refusal in made.refusals[:10]:
-            field = f", field {refusal.field}" if refusal.field else ""
-            typer.echo(f"  line {refusal.line}{field}: {refusal.reason}")
+        kind = "suite" if made["suite"] else "training"
+        typer.echo(f"{made['batch_id']} ({made['task']}, {kind}): received {made['received']} = accepted "
+                   f"{made['accepted']} + duplicate {made['duplicate']} + refused {made['refused']}")  # fmt: skip
+        for refusal in made["refusals"][:10]:
+            field = f", field {refusal['field']}" if refusal["field"] else ""
+            typer.echo(f"  line {refusal['line']}{field}: {refusal['reason']}")
         for line in _decided(made):
             typer.echo(f"  {line}")
-        for said in filter(None, (made.unchecked, made.advice)):
+        for said in filter(None, (made["unchecked"], made["advice"])):
             typer.echo(f"  {said}", err=True)
-        if made.refused > 10:
-            typer.echo(f"  … and {made.refused - 10} more: clm data dead-letters {made.batch_id}")
+        if made["refused"] > 10:
+            typer.echo(f"  … and {made['refused'] - 10} more: clm data dead-letters {made['batch_id']}")
 
-    show(asdict(made), output, table)
+    show(made, output, table)
 
 
-def _decided(made: "IngestReport") -> list[str]:
-    lines = [f"{made.into_suite} held out, as the newest slice of the suite"] if made.into_suite else []
-    lines += [f"{made.superseding} supersede what held before (clm data history PROMPT)"] if made.superseding else []
-    lines += [f"{made.late} are older than what holds, so they are history"] if made.late else []
-    if made.contradicting:
-        lines.append(f"{made.contradicting} contradict others and wait for you: clm data conflicts")
-    return lines + list(made.notes)
+def _decided(made: dict[str, Any]) -> list[str]:
+    """What became of some of the accepted rows, in sentences."""
+    sentences = {
+        "into_suite": "held out, as the newest slice of the suite",
+        "superseding": "supersede what held before (clm data history PROMPT)",
+        "late": "are older than what holds, so they are history",
+        "contradicting": "contradict others and wait for you: clm data conflicts",
+    }
+    return [f"{made[name]} {sentence}" for name, sentence in sentences.items() if made[name]] + made["notes"]
 
 
 @app.command()
 def versions(model: Model = None, output: Output = Format.table) -> None:
     """List the dataset's versions: one per accepted batch."""
-    from dataclasses import asdict
-
-    rows: list[dict[str, Any]] = [asdict(row) for row in here.store.versions(here.model(model))]
+    rows = here.api.every(f"/models/{part(here.model(model))}/versions")
     columns = {"table": "TABLE", "version": "VERSION", "at": "AT", "operation": "OPERATION", "rows": "ROWS"}
     show_rows(rows, output, columns, "No data yet. `clm ingest FILE --task TASK` brings some.")
 
@@ -94,13 +89,6 @@ def versions(model: Model = None, output: Output = Format.table) -> None:
 @app.command("dead-letters")
 def dead_letters(batch: str, output: Output = Format.table) -> None:
     """List a batch's refused rows."""
-    from clm.ingest import repository
-
-    with here.database.read() as session:
-        repository.get_batch(session, batch)
-        rows: list[dict[str, Any]] = [
-            {"line": r.line, "field": r.field, "reason": r.reason, "sample": r.sample}
-            for r in repository.refusals(session, batch, limit=10_000)
-        ]
+    rows = here.api.every(f"/batches/{part(batch)}/refusals", limit=500)
     show_rows(rows, output, {"line": "LINE", "field": "FIELD", "reason": "REASON", "sample": "SAMPLE"},
               f"Batch {batch} has no refused rows.")  # fmt: skip

@@ -1,16 +1,14 @@
 """`clm data drop` and `clm suite drop`: rows that no update is to learn from, or to be asked."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
-from clm.cli.output import Format, Output, show, show_rows
-from clm.errors import InvalidInput
+from clm.cli.output import Format, Output, show, show_rows, to_seconds
+from clm.errors import InvalidInput, NotFound
 from clm.records import Json
-
-if TYPE_CHECKING:
-    from clm.ingest.dropping import Dropped
 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids as updates and refusals name them: rec_…", metavar="[RECORD…]")
@@ -57,14 +55,12 @@ def list_dropped(
     output: Output = Format.table,
 ) -> None:
     """List the rows and held-out examples that were dropped."""
-    from clm.ingest.dropping import dropped_rows
-
-    with here.database.read() as session:
-        rows: list[dict[str, Any]] = [
-            {"record_id": r.record_id, "task": r.task, "of": "suite" if r.suite else "training", "reason": r.reason,
-             "by": r.actor, "at": r.created_at.isoformat(timespec="seconds"), "undone": r.undone_at is not None}
-            for r in dropped_rows(session, here.model(model), undone=every)
-        ]  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"record_id": r["record_id"], "task": r["task"], "of": "suite" if r["suite"] else "training",
+         "reason": r["reason"], "by": r["actor"], "at": to_seconds(r["created_at"]),
+         "undone": r["undone_at"] is not None}
+        for r in here.api.every(f"/models/{part(here.model(model))}/drops", undone=every)
+    ]  # fmt: skip
     columns = {"record_id": "RECORD", "task": "TASK", "of": "OF", "reason": "REASON", "by": "BY", "at": "AT",
                "undone": "TAKEN BACK"}  # fmt: skip
     show_rows(rows, output, columns, "Nothing is dropped.")
@@ -75,47 +71,40 @@ def _drop(
     output: Format, *, sides: tuple[bool, ...],
 ) -> None:  # fmt: skip
     """`sides`: whether held-out examples are meant, or training rows, or both."""
-    from dataclasses import asdict
-
-    from clm.ingest.dropping import drop, rows_of
-
     if bool(records) == (batch is not None):
         raise InvalidInput("Name the records to take out, or the delivery that brought them with --batch.")
-    name = here.model(model)
-    done: list[Dropped] = []
-    # A reading session drops whatever was changed in it.
-    with here.database.read() if dry_run else here.database.transaction() as session:
-        for suite in sides:
-            ids = records or []
-            if batch is not None:
-                if len(sides) > 1 and not here.store.of_batch(name, batch, suite=suite):
-                    continue
-                ids = rows_of(session, here.store, name, batch, suite)
-            done.append(drop(session, here.store, here.caller, model=name, record_ids=ids, suite=suite, reason=reason,
-                             undo=undo))  # fmt: skip
-        if not done:  # says why
-            rows_of(session, here.store, name, batch or "", suite=False)
-    made: list[Json] = [asdict(one) | {"dry_run": dry_run} for one in done]
+    path = f"/models/{part(here.model(model))}/drops"
+    wish: Json = {"record_ids": records or [], "batch_id": batch, "reason": reason, "undo": undo, "dry_run": dry_run}
+    done: list[Json] = []
+    missing: NotFound | None = None
+    for suite in sides:
+        try:
+            done.append(here.api.post(path, wish | {"suite": suite}))
+        except NotFound as error:  # a delivery may have brought rows of one side only
+            missing = missing or error
+    if missing is not None and not done:
+        raise missing
 
     def tell() -> None:
         for one in done:
-            _tell(one, dry_run)
+            _tell(one)
 
-    show(made[0] if len(sides) == 1 else made, output, tell)
+    show(done[0] if len(sides) == 1 else done, output, tell)
 
 
-def _tell(done: "Dropped", dry_run: bool) -> None:
+def _tell(done: Json) -> None:
     from clm.core.content import beginning
 
-    word = "taken back" if done.undone else "dropped"
-    for row in done.records:
+    undone, dry_run = done["undone"], done["dry_run"]
+    word = "taken back" if undone else "dropped"
+    for row in done["records"]:
         typer.echo(f"{'Would be' if dry_run else 'Is'} {word}: {row['record_id']} ({row['task']}) "
                    f"{beginning(row['content'])!r}")  # fmt: skip
-    for record in done.unchanged:
-        typer.echo(f"Nothing to do: {record} {'is not dropped' if done.undone else 'is dropped already'}.")
-    for task, left in done.left.items():
-        typer.echo(f"Task {task} has {left} {'held-out examples' if done.suite else 'training rows'} "
-                   f"{'now' if done.undone else 'left'}.")  # fmt: skip
-        if done.suite and not left:
+    for record in done["unchanged"]:
+        typer.echo(f"Nothing to do: {record} {'is not dropped' if undone else 'is dropped already'}.")
+    for task, left in done["left"].items():
+        typer.echo(f"Task {task} has {left} {'held-out examples' if done['suite'] else 'training rows'} "
+                   f"{'now' if undone else 'left'}.")  # fmt: skip
+        if done["suite"] and not left:
             typer.echo(f"Nothing examines task {task} any more, so its next update stops. Bring examples: "
                        f"clm ingest FILE --task {task} --suite", err=True)  # fmt: skip

@@ -1,14 +1,12 @@
 """`clm data history`, `conflicts` and `resolve`: what superseded what, and what a person has to decide."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.output import Format, Output, show, show_rows
-
-if TYPE_CHECKING:
-    from clm.ingest.tables import ConflictRow
 
 conflicts_app = typer.Typer(help="Answers that contradict each other, side by side.", invoke_without_command=True)
 Model = Annotated[str | None, typer.Option("--model", "-m", help="May be left out where there is one only.")]
@@ -23,14 +21,7 @@ def history(
     output: Output = Format.table,
 ) -> None:
     """Show every version of what a key or a prompt has as its answer: what holds, and what superseded what."""
-    from dataclasses import asdict
-
-    from clm.ingest import conflicts
-
-    model = here.model(model)
-    with here.database.read() as session:
-        ruled = conflicts.rulings(session, model)
-    rows: list[dict[str, Any]] = [asdict(row) for row in here.store.history(model, of, ruled)]
+    rows = here.api.every("/records/history", model=here.model(model), of=of)
     if not rows:
         typer.echo(
             f"Nothing is known of {of!r}: it is no prompt, no record id and no key. "
@@ -56,11 +47,11 @@ def conflicts_default(context: typer.Context) -> None:
 @conflicts_app.command("list")
 def list_conflicts(model: Model = None, task: Task = None, all_: All = False, output: Output = Format.table) -> None:
     """List what waits for a decision, oldest first."""
-    from clm.ingest import conflicts
-
-    with here.database.read() as session:
-        found = conflicts.conflicts(session, model=here.model(model), task=task, state=None if all_ else "open")
-    rows = [_told(row) | {"answers": " | ".join(str(option["answer"]) for option in row.options)} for row in found]
+    state = "all" if all_ else "open"
+    rows: list[dict[str, Any]] = [
+        row | {"answers": " | ".join(option["answer"] for option in row["options"])}
+        for row in here.api.every("/conflicts", model=here.model(model), task=task, state=state)
+    ]
     columns = {"id": "CONFLICT", "task": "TASK", "batch_id": "BATCH", "prompt": "PROMPT", "answers": "ANSWERS",
                "reason": "REASON", "state": "STATE", "decision": "DECISION"}  # fmt: skip
     show_rows(rows, output, columns, "No contradiction waits for a decision.")
@@ -69,10 +60,7 @@ def list_conflicts(model: Model = None, task: Task = None, all_: All = False, ou
 @conflicts_app.command("show")
 def show_conflict(conflict: str, output: Output = Format.table) -> None:
     """Show one with all its answers."""
-    from clm.ingest import conflicts
-
-    with here.database.read() as session:
-        row = _told(conflicts.get(session, conflict))
+    row = here.api.get(f"/conflicts/{part(conflict)}")
 
     def table() -> None:
         typer.echo(f"{row['id']} ({row['task']}, {row['state']}): {row['prompt']}\n  {row['reason']}")
@@ -93,24 +81,20 @@ def resolve(
 ) -> None:
     """Say which answer is right: newest, keep-both, or this RECORD. It counts from the next update on."""
     from clm.errors import InvalidInput
-    from clm.ingest import conflicts
 
     reference, said = (None, words) if all_ else (words[0], words[1:])
     if said[:1] == ["this"] and not all_:
         said = said[1:]
-    if len(said) != 1 or (all_ and said[0] not in (conflicts.NEWEST, conflicts.KEEP_BOTH)):
+    many = reference is None or reference.startswith("bat_")  # a batch stands for all that it brought
+    if len(said) != 1 or (many and said[0] not in ("newest", "keep-both")):
         raise InvalidInput("Say: clm data resolve CONFLICT newest, … keep-both, … this RECORD, or --all newest.")
-    with here.database.transaction() as session:
-        rows = conflicts.resolve(session, here.caller, said[0], reference=reference,
-                                 model=here.model(model) if all_ else None)  # fmt: skip
-        told = [f"{row.id}: {row.decision}; right: {', '.join(row.wins)}" for row in rows[:10]]
-    for line in told:
-        typer.echo(line)
+    if many:
+        of = here.api.get(f"/batches/{part(reference)}")["model"] if reference else here.model(model)
+        wish = {"decision": said[0], "model": of, "batch_id": reference}
+        rows: list[dict[str, Any]] = here.api.post("/conflicts:resolve", wish)["items"]
+    else:
+        rows = [here.api.post(f"/conflicts/{part(str(reference))}:resolve", {"decision": said[0]})]
+    for row in rows[:10]:
+        typer.echo(f"{row['id']}: {row['decision']}; right: {', '.join(row['wins'])}")
     if len(rows) > 10:
         typer.echo(f"… and {len(rows) - 10} more")
-
-
-def _told(row: "ConflictRow") -> dict[str, Any]:
-    names = ("id", "model", "task", "batch_id", "key", "prompt", "reason", "options", "state", "decision",
-             "decided_by", "created_at", "decided_at")  # fmt: skip
-    return {name: getattr(row, name) for name in names}

@@ -59,7 +59,7 @@ def main() -> None:
             typer.secho(said(), err=True, fg="red")
             typer.echo("`--help` shows what is possible.", err=True)
             sys.exit(3)
-        from clm.cli.trouble import sentence_of
+        from clm.core.trouble import sentence_of
 
         sentence = sentence_of(error)
         if sentence is None:

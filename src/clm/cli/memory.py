@@ -1,14 +1,12 @@
 """`clm data replay` and `clm data held`: what of the past updates learn from again, and what they must not."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
-from clm.cli.output import Format, Output, show, show_rows
-
-if TYPE_CHECKING:
-    from clm.ingest.holding import Decision
+from clm.cli.output import Format, Output, show, show_rows, to_seconds
 
 replay = typer.Typer(help="Replay memory: the old rows that a refresh learns from again.", no_args_is_help=True)
 held = typer.Typer(help="Rows of rejected updates: held until you release or discard them.", no_args_is_help=True)
@@ -25,21 +23,14 @@ def show_memory(
     output: Output = Format.table,
 ) -> None:
     """Show what the champion's memories hold: policy, budget used, rows."""
-    from clm.catalog.service import get_task
-    from clm.stages.replaying import contents
-
-    model = here.model(model)
-    with here.database.read() as session:
-        if task is not None:
-            get_task(session, model, task)
-        found = contents(session, here.store, here.settings.paths, model, task)
-    show(found, output, lambda: _memories(found, rows))
+    memories = here.api.every(f"/models/{part(here.model(model))}/memory", task=task)
+    show(memories, output, lambda: _memories(memories, rows))
 
 
-def _memories(found: list[dict[str, Any]], rows: int) -> None:
-    if not found:
+def _memories(memories: list[dict[str, Any]], rows: int) -> None:
+    if not memories:
         typer.echo("No memory yet. The first update of a task makes one: clm update start TASK.")
-    for memory in found:
+    for memory in memories:
         typer.echo(
             f"{memory['task']}: {memory['rows']} of {memory['most_rows']} rows, "
             f"{memory['bytes'] / 1e6:.3f} of {memory['most_bytes'] / 1e6:g} MB, policy {memory['policy']}"
@@ -62,15 +53,11 @@ def list_held(
     output: Output = Format.table,
 ) -> None:
     """List the batches that no update learns from, with the reason."""
-    from clm.ingest import repository
-
-    states = ("held", "discarded", "released") if every else ("held",)
-    with here.database.read() as session:
-        rows: list[dict[str, Any]] = [
-            {"batch": r.batch_id, "task": r.task, "rows": r.rows, "state": r.state, "update": r.update_id,
-             "since": r.created_at.isoformat(timespec="seconds"), "reason": r.reason}
-            for r in repository.held_batches(session, model=here.model(model), states=states)
-        ]  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"batch": r["batch_id"], "task": r["task"], "rows": r["rows"], "state": r["state"], "update": r["update_id"],
+         "since": to_seconds(r["created_at"]), "reason": r["reason"]}
+        for r in here.api.every(f"/models/{part(here.model(model))}/held", every=every)
+    ]  # fmt: skip
     columns = {"batch": "BATCH", "task": "TASK", "rows": "ROWS", "state": "STATE", "update": "UPDATE",
                "reason": "REASON"}  # fmt: skip
     show_rows(rows, output, columns, "Nothing is held: no update was rejected, or all was decided.")
@@ -88,13 +75,11 @@ def discard(reference: Reference, dry_run: DryRun = False) -> None:
     _decide(reference, "discarded", dry_run)
 
 
-def _decide(reference: str, decision: "Decision", dry_run: bool) -> None:
-    from clm.ingest.holding import decide
-
-    # A reading session drops whatever was changed in it.
-    with here.database.read() if dry_run else here.database.transaction() as session:
-        changed = [(row.batch_id, row.task, row.rows) for row in decide(session, here.caller, reference, decision)]
-    for batch, task, rows in changed:
-        typer.echo(f"{'Would be' if dry_run else 'Is'} {decision}: {batch} ({task}, {rows} rows).")
+def _decide(reference: str, decision: str, dry_run: bool) -> None:
+    wish = {"decision": decision, "dry_run": dry_run}
+    changed = here.api.post(f"/held/{part(reference)}:decide", wish)["items"]
+    for row in changed:
+        told = f"{row['batch_id']} ({row['task']}, {row['rows']} rows)"
+        typer.echo(f"{'Would be' if dry_run else 'Is'} {decision}: {told}.")
     if decision == "released" and not dry_run:
-        typer.echo(f"The next update learns from them as new rows: clm update start {changed[0][1]}")
+        typer.echo(f"The next update learns from them as new rows: clm update start {changed[0]['task']}")

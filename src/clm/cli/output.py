@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -23,6 +24,11 @@ class Format(StrEnum):
 
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="table for people, json or yaml for programs")]
+
+
+def to_seconds(moment: str) -> str:
+    """A time as the API tells it, without its fractions."""
+    return datetime.fromisoformat(moment).isoformat(timespec="seconds")
 
 
 def show(value: Any, output: Format, table: Callable[[], None]) -> None:

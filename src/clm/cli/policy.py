@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
-from clm.cli.output import Format, Output, show, show_rows
+from clm.cli.output import Format, Output, show, show_rows, to_seconds
 
 if TYPE_CHECKING:
-    from clm.policies import ModelPolicy
     from clm.records import Json
 
 
@@ -44,32 +44,26 @@ def policy(
 
 
 def _show(name: str, diff: str | None, revision: int | None, output: Format) -> None:
-    from clm.catalog import policy as policies
-    from clm.policies import ModelPolicy
-
-    with here.database.read() as session:
-        now = policies.at(session, name, revision)
-        before = ModelPolicy() if diff in (None, "defaults") else policies.at(session, name, _number(diff))
-        number = revision or policies.get_model(session, name).revision
+    against = None if diff in (None, "defaults") else _number(diff)
+    shown = here.api.get(f"/models/{part(name)}/policy", revision=revision, against=against)
     if diff is not None:
-        _tell(policies.differences(before, now), output, f"The policy of {name} is the same.")
+        _tell(shown["changed"], output, f"The policy of {name} is the same.")
         return
     typer.echo(
-        f"# {name}, revision {number}; what is not the default: clm model policy {name} --diff defaults", err=True
+        f"# {name}, revision {shown['revision']}; what is not the default: clm model policy {name} --diff defaults",
+        err=True,
     )
-    show(now.model_dump(mode="json"), output, lambda: typer.echo(_as_yaml(now), nl=False))
+    show(shown["policy"], output, lambda: typer.echo(_as_yaml(shown["policy"]), nl=False))
 
 
 def _change(
     name: str, set_: list[str] | None, file: Path | None, seen: int | None, reason: str | None, dry_run: bool,
     output: Format,
 ) -> None:  # fmt: skip
-    from dataclasses import replace
-
-    from clm.catalog import policy as policies
+    from clm.catalog.policy import assignments
 
     if set_:
-        values: Json | None = policies.assignments(set_)
+        values: Json | None = assignments(set_)
     elif file:
         values = read_yaml(file.read_text(encoding="utf-8"), str(file))
     else:
@@ -77,24 +71,20 @@ def _change(
     if values is None:
         typer.echo("Nothing was saved; the policy stays as it is.")
         return
-    with here.database.read() if dry_run else here.database.transaction() as session:
-        model, changed = policies.edit(session, replace(here.caller, reason=reason), name, values,
-                                       whole=not set_, revision=seen)  # fmt: skip
-        number = model.revision
-    _tell(changed, output, f"The policy of {name} is so already.")
-    if changed:
+    send = here.api.patch if set_ else here.api.put
+    edited = send(f"/models/{part(name)}/policy", values, seen=seen, dry_run=dry_run, reason=reason)
+    _tell(edited["changed"], output, f"The policy of {name} is so already.")
+    if edited["changed"]:
+        number = edited["revision"]
         said = f"Would be revision {number}." if dry_run else f"Is revision {number}: the next update started uses it."
         typer.echo(said, err=True)
 
 
 def _edited(name: str) -> "tuple[Json | None, int]":
-    from clm.catalog import policy as policies
-
-    with here.database.read() as session:
-        number = policies.get_model(session, name).revision
-        text = _as_yaml(policies.at(session, name, None))
+    seen = here.api.get(f"/models/{part(name)}/policy")
+    text = _as_yaml(seen["policy"])
     said = _in_editor(text)
-    return (None if said == text else read_yaml(said, "what was saved")), number
+    return (None if said == text else read_yaml(said, "what was saved")), seen["revision"]
 
 
 def _in_editor(text: str) -> str:
@@ -117,14 +107,11 @@ def _in_editor(text: str) -> str:
 
 
 def _history(name: str, output: Format) -> None:
-    from clm.catalog import policy as policies
-
-    with here.database.read() as session:
-        rows: list[dict[str, Any]] = [
-            {"revision": r.revision, "at": r.created_at.isoformat(timespec="seconds"), "by": r.actor or "created",
-             "reason": r.reason}
-            for r in policies.revisions(session, name)
-        ]  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"revision": r["revision"], "at": to_seconds(r["created_at"]), "by": r["actor"] or "created",
+         "reason": r["reason"]}
+        for r in here.api.every(f"/models/{part(name)}/policy/revisions")
+    ]  # fmt: skip
     columns = {"revision": "REVISION", "at": "AT", "by": "BY", "reason": "REASON"}
     show_rows(rows, output, columns, f"The policy of {name} was never changed.")
 
@@ -149,10 +136,10 @@ def read_yaml(text: str, name: str) -> "Json":
     return values  # pyright: ignore[reportUnknownVariableType]
 
 
-def _as_yaml(policy: "ModelPolicy") -> str:
+def _as_yaml(policy: "Json") -> str:
     import yaml
 
-    return yaml.safe_dump(policy.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(policy, sort_keys=False, allow_unicode=True)
 
 
 def _number(text: str | None) -> int:

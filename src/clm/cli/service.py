@@ -14,7 +14,7 @@ def up() -> None:
     """Start API, worker, gateway, engine and dashboard as one process tree; Ctrl-C stops them all."""
     from clm.processes.supervisor import Supervisor, run_until_stopped
 
-    here.database.close()  # opened and migrated before the services start
+    here.installation.database.close()  # opened and migrated before the services start
     supervisor = Supervisor(here.settings, say=typer.echo)
 
     def on_ready() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.data import Model, ingest_file, report
 from clm.cli.dropping import drop_examples
@@ -60,20 +61,18 @@ def _bring(
     model: str, task: str, metric: Metric, margin: float, rows: Sequence[dict[str, Any]], file_name: str
 ) -> None:
     """Adds the task where it isn't there, and its rows as held-out examples."""
-    from clm.catalog import service
     from clm.errors import Conflict
 
-    with here.database.transaction() as session:
-        known = next((each for each in service.list_tasks(session, model) if each.name == task), None)
-        if known is None:
-            service.add_task(session, here.caller, model=model, name=task, metric=metric, margin=margin, holdout=0.0,
-                             watched=True)  # fmt: skip
-        elif known.metric != metric:
-            raise Conflict(f"Task {task!r} is scored by {known.metric}, and this suite by {metric}. Name another task "
-                           "with --task.")  # fmt: skip
-        elif not known.watched:
-            service.edit_task(session, here.caller, model, task, {"watched": True})
+    path = f"/models/{part(model)}/tasks"
+    known = next((each for each in here.api.every(path) if each["name"] == task), None)
+    if known is None:
+        here.api.post(path, {"name": task, "metric": metric, "margin": margin, "holdout": 0.0, "watched": True})
+    elif known["metric"] != metric:
+        raise Conflict(f"Task {task!r} is scored by {known['metric']}, and this suite by {metric}. Name another task "
+                       "with --task.")  # fmt: skip
+    elif not known["watched"]:
+        here.api.patch(f"{path}/{part(task)}", {"watched": True})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, file_name)
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        report(ingest_file(file, model, task, suite=True, key=None), Format.table)
+        report(ingest_file(file, model, task, suite=True), Format.table)

@@ -1,14 +1,14 @@
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.data import Model, ingest_file, report
+from clm.cli.operations import follow
 from clm.cli.output import Format, Output, show, show_rows
-
-if TYPE_CHECKING:
-    from clm.stages.impact import Impact
+from clm.records import Json, task_of
 
 app = typer.Typer(help="Tasks: what a model must be able to do and never lose.", no_args_is_help=True)
 Group = Annotated[str | None, typer.Option(help="Tasks of a group share an adapter under the strategy `joint`.")]
@@ -35,18 +35,15 @@ def add(
     watched: Annotated[bool, typer.Option("--watched", help=WATCHED)] = False,
 ) -> None:
     """Add a task. With --suite nothing else is held out; without, a share of its first rows is."""
-    from clm.catalog import service
-
     model, metric = here.model(model), metric or _proposed(rows or suite)
-    with here.database.transaction() as session:
-        service.add_task(session, here.caller, model=model, name=name, metric=metric,  # pyright: ignore[reportArgumentType]
-                         margin=margin, holdout=0.0 if suite else holdout, exam=exam,  # pyright: ignore[reportArgumentType]
-                         description=description, group=group,
-                         weight=weight, protected=protected, watched=watched)  # fmt: skip
+    task = {"name": name, "metric": metric, "margin": margin, "holdout": 0.0 if suite else holdout, "exam": exam,
+            "description": description, "group": group, "weight": weight, "protected": protected,
+            "watched": watched}  # fmt: skip
+    here.api.post(f"/models/{part(model)}/tasks", task)
     typer.echo(f"Task {name} of {model} is there. Its first update teaches it and fits the router; "
                f"`clm task impact {name}` shows before what that does to the other tasks.")  # fmt: skip
     if suite:
-        report(ingest_file(suite, model, name, suite=True, key=None), Format.table)
+        report(ingest_file(suite, model, name, suite=True), Format.table)
 
 
 def _proposed(file: Path | None) -> str:
@@ -65,18 +62,7 @@ def _proposed(file: Path | None) -> str:
 @app.command("list")
 def list_(model: Model = None, output: Output = Format.table) -> None:
     """List a model's tasks with their numbers of rows."""
-    from clm.catalog import service
-    from clm.ingest.conflicts import pins
-
-    model = here.model(model)
-    with here.database.read() as session:
-        snapshot = here.store.snapshot(model, **pins(session, model))
-        rows: list[dict[str, Any]] = [
-            {"name": t.name, "metric": t.metric, "margin": t.margin, "rows": snapshot.counts.get(t.name, 0),
-             "suite": snapshot.suites.get(t.name, 0), "group": t.group, "weight": t.weight, "protected": t.protected,
-             "watched": t.watched}
-            for t in service.list_tasks(session, model)
-        ]  # fmt: skip
+    rows = here.api.every(f"/models/{part(here.model(model))}/tasks")
     columns = {"name": "TASK", "metric": "METRIC", "margin": "MARGIN", "rows": "TRAINING ROWS", "suite": "SUITE",
                "group": "GROUP", "weight": "WEIGHT", "protected": "PROTECTED", "watched": "WATCHED"}  # fmt: skip
     show_rows(rows, output, columns, "No task yet. `clm task add NAME` adds one.")
@@ -96,14 +82,11 @@ def edit(
     description: str | None = None,
 ) -> None:
     """Change what is said of a task. --group "" takes it out of its group."""
-    from clm.catalog import service
-
     said = {"margin": margin, "holdout": holdout, "exam": exam, "group": group, "weight": weight,
             "protected": protected, "watched": watched,
             "description": description}  # fmt: skip
     changes = {field: value for field, value in said.items() if value is not None}
-    with here.database.transaction() as session:
-        service.edit_task(session, here.caller, here.model(model), name, changes)
+    here.api.patch(f"/models/{part(here.model(model))}/tasks/{part(name)}", changes)
     typer.echo(f"Task {name}: {', '.join(changes)} changed.")
 
 
@@ -138,55 +121,46 @@ def remove(
 
     The experts of the other tasks stay as they are, and so do the task's rows, scores and history.
     """
-    from clm.catalog import service as catalog
     from clm.cli.update import carry_on
-    from clm.deployment import repository as deployments
     from clm.errors import unknown_name
-    from clm.registry import service as registry
-    from clm.updates import service
 
     if rollout not in (None, "canary", "blue-green"):
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
     model = here.model(model)
-    with here.database.read() as session:
-        catalog.check_removable(session, model, task, force=force)
-        champion = registry.get(session, deployments.get_deployment(session, model).champion)
-    if task not in champion.composition.tasks:
-        typer.echo(
-            f"Task {task} has no expert in v{champion.number}, which serves: no other task is touched.", err=True
-        )
+    path = f"/models/{part(model)}/tasks/{part(task)}"
+    here.api.delete(path, force=force, dry_run=True)
+    if (release := _without_expert(model, task)) is not None:
+        typer.echo(f"Task {task} has no expert in {release}, which serves: no other task is touched.", err=True)
         if not dry_run and (yes or typer.confirm(f"Remove task {task} of {model}?", abort=True, err=True)):
-            with here.database.transaction() as session:
-                catalog.mark_removed(session, here.caller, model, task)
+            here.api.delete(path, force=force)
             typer.echo(f"Task {task} of {model} is removed; its rows and history stay.")
         return
     _show_impact(_measure(model, task, removal=True, file=None), output)
     if dry_run or not (yes or typer.confirm(f"Remove task {task} of {model}?", abort=True, err=True)):
         return
-    with here.database.transaction() as session:
-        update = service.create_update(session, here.caller, model=model, task=task, kind="remove",
-                                       reason="task removed by hand", rollout_kind=rollout)  # fmt: skip
-    carry_on(update, wait=wait, output=output)
+    wish = {"model": model, "task": task, "kind": "remove", "rollout": rollout, "force": force}
+    carry_on(here.api.post("/updates", wish), wait=wait, output=output)
 
 
-def _measure(model: str, task: str, *, removal: bool, file: Path | None) -> "Impact":
-    from clm.stages.impact import measure
+def _without_expert(model: str, task: str) -> str | None:
+    """The release that serves, if it has no expert of the task."""
+    release = here.api.get(f"/releases/{here.api.get(f'/deployments/{part(model)}')['champion']}")
+    return None if task in map(task_of, release["experts"]) else f"v{release['number']}"
 
-    return measure(here.installation, model, task, removal=removal, file=file,
-                   tell=lambda sentence: typer.echo(f"{sentence} …", err=True))  # fmt: skip
+
+def _measure(model: str, task: str, *, removal: bool, file: Path | None) -> Json:
+    change = "remove" if removal else "add"
+    path = f"/models/{part(model)}/tasks/{part(task)}:impact"
+    return follow(here.api.upload(path, file, change=change, file_name=file and file.name))
 
 
-def _show_impact(found: "Impact", output: Format) -> None:
-    rows: list[dict[str, Any]] = [found_in.as_row() for found_in in found.tasks]
-
+def _show_impact(impact: Json, output: Format) -> None:
     def table() -> None:
         columns = {"task": "TASK", "role": "ROLE", "n": "SUITE", "before": "BEFORE", "after": "AFTER",
                    "difference": "DIFFERENCE", "strays_before": "ASTRAY BEFORE",
                    "strays_after": "ASTRAY AFTER"}  # fmt: skip
-        show_rows(rows, output, columns, "No task has a suite.")
-        for line in found.moves():
+        show_rows(impact["tasks"], output, columns, "No task has a suite.")
+        for line in impact["moves"]:
             typer.echo(line)
 
-    value = {"model": found.model, "task": found.task, "change": found.change, "release": found.release,
-             "router": found.router_hash, "tasks": rows}  # fmt: skip
-    show(value, output, table)
+    show(impact, output, table)

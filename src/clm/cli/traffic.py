@@ -2,6 +2,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.data import Model
 from clm.cli.output import Format, Output, show_fields
@@ -17,35 +18,23 @@ def start(
     kind: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
 ) -> None:
     """Move traffic to a release that is registered already."""
-    from clm.deployment.targets import targets
-    from clm.stages.rolling_out import begin_rollout
-
-    model = here.model(model)
-    with here.database.transaction() as session:
-        rollout = begin_rollout(session, here.caller, model, release, kind)
-    targets.reconcile(here.database, here.settings)
-    typer.echo(f"Rollout {rollout.id} ({rollout.kind}) has begun; the worker moves it on.")
+    wish = {"release": release, "kind": kind}
+    rollout = here.api.post(f"/deployments/{part(here.model(model))}:start", wish)
+    typer.echo(f"Rollout {rollout['id']} ({rollout['kind']}) has begun; the worker moves it on.")
 
 
 @app.command()
 def show(model: Model = None, output: Output = Format.table) -> None:
     """Show who serves, and the rollout under way."""
-    from clm.deployment import repository, service
-
-    with here.database.read() as session:
-        row = repository.get_deployment(session, here.model(model))
-        rollout = repository.get_rollout(session, row.rollout_id) if row.rollout_id else None
-        fields: dict[str, Any] = {
-            "model": row.model,
-            "champion": row.champion,
-            "previous": row.previous,
-            "candidate": row.candidate,
-            "candidate_share": row.candidate_share,
-            "revision": row.revision,
-            "rollout": {"id": rollout.id, "kind": rollout.kind, "state": rollout.state, "step": rollout.step,
-                        "last": rollout.verdicts[-1] if rollout.verdicts else None} if rollout else None,
-            "allowed": [a["action"] for a in service.allowed_actions(row, rollout) if a["enabled"]],
-        }  # fmt: skip
+    shown = here.api.get(f"/deployments/{part(here.model(model))}")
+    names = ("model", "champion", "previous", "candidate", "candidate_share", "revision")
+    fields: dict[str, Any] = {name: shown[name] for name in names}
+    rollout = shown["rollout"]
+    fields["rollout"] = rollout and {
+        **{name: rollout[name] for name in ("id", "kind", "state", "step")},
+        "last": rollout["verdicts"][-1] if rollout["verdicts"] else None,
+    }
+    fields["allowed"] = [each["action"] for each in shown["allowed_actions"] if each["enabled"]]
     show_fields(fields, output)
 
 
@@ -78,18 +67,44 @@ def rollback(
     to: Annotated[str | None, typer.Option(help="Release that served before; none: the one before this.")] = None,
     reason: Reason = None,
 ) -> None:
-    """Move all traffic back, at once. Works without the worker and without a restart."""
-    _act("rollback", model, to, reason)
+    """Move all traffic back, at once. Works without the worker and without a restart, and where the API is dead."""
+    from clm.errors import ClmError
+
+    try:
+        _act("rollback", model, to, reason)
+    except ClmError as error:
+        if error.status < 500:
+            raise
+        typer.echo(f"The API could not do it ({error.sentence}); it is done without it.", err=True)
+        _without_api(model, to, reason)
 
 
 def _act(action: str, model: str | None, to: str | None, reason: str | None) -> None:
-    from clm.core.hashing import short
-    from clm.deployment.switch import move_traffic
-    from clm.registry import service as registry
-
     model = here.model(model)
     if to and to.startswith("v"):
-        with here.database.read() as session:
+        to = here.api.get(f"/releases/{part(to)}", model=model)["release_id"]
+    moved = here.api.post(f"/deployments/{part(model)}:{action}", {"to": to, "reason": reason})
+    _say(model, moved["champion"], moved["rollback_ms"])
+
+
+def _without_api(model: str | None, to: str | None, reason: str | None) -> None:
+    """The same move from this process: it needs the database and the files, and nothing that runs."""
+    from clm.catalog.service import list_models
+    from clm.deployment.switch import move_traffic
+    from clm.errors import only_model
+    from clm.registry import service as registry
+
+    on = here.installation
+    with on.database.read() as session:
+        model = model or only_model([each.name for each in list_models(session)])
+        if to and to.startswith("v"):
             to = registry.get(session, to, model).release_id
-    moved = move_traffic(here.database, here.settings, here.caller, model, action, to=to, reason=reason)
-    typer.echo(f"{model}: release {short(moved.champion)} serves ({moved.milliseconds:.0f} ms).")
+    moved = move_traffic(on.database, on.settings, here.caller, model, "rollback", to=to, reason=reason)
+    _say(model, moved.champion, moved.milliseconds)
+
+
+def _say(model: str, champion: str, milliseconds: float | None) -> None:
+    from clm.core.hashing import short
+
+    took = "" if milliseconds is None else f" ({milliseconds:.0f} ms)"
+    typer.echo(f"{model}: release {short(champion)} serves{took}.")

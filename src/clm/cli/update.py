@@ -1,16 +1,14 @@
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.data import Model
 from clm.cli.output import Format, Output, show_fields, show_rows
-
-if TYPE_CHECKING:
-    from clm.updates.schemas import UpdateOut
-    from clm.updates.tables import Update
+from clm.records import UPDATE_ENDED, Json
 
 app = typer.Typer(help="Updates: runs of the cycle.", no_args_is_help=True)
 EXIT_CODES = {"succeeded": 0, "rejected": 2, "inconclusive": 2, "rolled-back": 2}
@@ -27,36 +25,32 @@ def start(
 ) -> None:
     """Update the model with a task's new data, or make one expert of a task's parts."""
     from clm.errors import unknown_name
-    from clm.updates import service
 
     if rollout not in (None, "canary", "blue-green"):
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
     if kind not in ("learn", "consolidate"):
         raise unknown_name("kind of update", kind, ["learn", "consolidate"])
-    with here.database.transaction() as session:
-        update = service.create_update(
-            session, here.caller, model=here.model(model), task=task, rollout_kind=rollout, kind=kind
-        )
-    carry_on(update, wait=wait, output=output)
+    wish = {"model": here.model(model), "task": task, "rollout": rollout, "kind": kind}
+    carry_on(here.api.post("/updates", wish), wait=wait, output=output)
 
 
-def carry_on(update: "Update", *, wait: bool, output: Format) -> None:
+def carry_on(update: Json, *, wait: bool, output: Format) -> None:
     """Says how a queued update goes on, or follows it to its end and exits with what came of it."""
     from clm.core.running import read_state
 
     running = read_state(here.settings.paths) is not None
     if not wait:
         hint = "" if running else " It starts with `clm up`, which is not running."
-        typer.echo(f"Update {update.id} is queued.{hint} Follow it: clm update logs {update.id} --follow")
+        typer.echo(f"Update {update['id']} is queued.{hint} Follow it: clm update logs {update['id']} --follow")
         return
     with nullcontext() if running else _own_worker():
-        if not running and update.policy["rollout"]["kind"] == "canary":
+        if not running and update["rollout"] == "canary":
             typer.echo("A canary needs traffic, and nothing serves on this home: it will wait at its first step. "
                        "Start `clm up` in another terminal, or use --rollout blue-green.", err=True)  # fmt: skip
-        ended = follow(update.id, quiet=output is not Format.table)
+        ended = follow(update["id"], quiet=output is not Format.table)
     if output is not Format.table:
-        show_fields(ended.model_dump(mode="json"), output)
-    raise typer.Exit(EXIT_CODES.get(ended.state, 1))
+        show_fields(ended, output)
+    raise typer.Exit(EXIT_CODES.get(ended["state"], 1))
 
 
 def _own_worker() -> Any:
@@ -67,37 +61,37 @@ def _own_worker() -> Any:
     return Supervisor(here.settings, tuple(s for s in SERVICES if s.name == "worker"), say=lambda _: None)
 
 
-def follow(update_id: str, *, quiet: bool = False) -> "UpdateOut":
+def follow(update_id: str, *, quiet: bool = False) -> Json:
     """Prints an update's log and progress until it ends."""
-    from clm.updates import log, service
-    from clm.updates.views import update_out
-
-    folder = here.settings.paths.updates / update_id
+    path = f"/updates/{part(update_id)}"
     shown = 0
     told: tuple[str, int] | None = None
     while True:
-        with here.database.read() as session:
-            update = update_out(session, service.get_update(session, update_id))
-        for line in log.read(folder, shown):
-            shown = line["n"]
+        update = here.api.get(path)
+        page = here.api.get(f"{path}/log", after=shown)
+        shown = page["next"]
+        if not quiet:
+            _print(page["lines"])
+        if update["state"] in UPDATE_ENDED:
             if not quiet:
-                typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
-        if update.state in service.ENDED:
-            if not quiet:
-                typer.echo(f"Update {update.id} {update.state}: {update.outcome}")
+                typer.echo(f"Update {update_id} {update['state']}: {update['outcome']}")
             return update
-        told = told if quiet else _tell_progress(update, told)
+        told = told if quiet else _tell_progress(update["progress"], told)
         time.sleep(0.3)
 
 
-def _tell_progress(update: "UpdateOut", told: tuple[str, int] | None) -> tuple[str, int] | None:
+def _print(lines: list[Json]) -> None:
+    for line in lines:
+        typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
+
+
+def _tell_progress(now: Json | None, told: tuple[str, int] | None) -> tuple[str, int] | None:
     """One line per quarter of a stage's steps."""
-    now = update.progress
-    if now is None or not now.steps or now.step is None:
+    if now is None or not now["steps"] or now["step"] is None:
         return told
-    mark = (now.stage, 4 * now.step // now.steps)
-    if mark != told and now.eta_seconds is not None:
-        typer.echo(f"          {now.stage:<9} {now.step}/{now.steps}, {now.eta_seconds:.0f} s to go")
+    mark = (now["stage"], 4 * now["step"] // now["steps"])
+    if mark != told and now["eta_seconds"] is not None:
+        typer.echo(f"          {now['stage']:<9} {now['step']}/{now['steps']}, {now['eta_seconds']:.0f} s to go")
     return mark
 
 
@@ -109,12 +103,8 @@ def list_(
     output: Output = Format.table,
 ) -> None:
     """List updates, newest first."""
-    from clm.updates import repository as update_rows
-    from clm.updates.views import update_out
-
-    with here.database.read() as session:
-        updates = update_rows.list_updates(session, model=model, state=state, limit=limit)
-        rows = [update_out(session, update).model_dump(mode="json") for update in updates]
+    model = here.model(model) if model else None
+    rows = here.api.every("/updates", limit, model=model, state=state)
     columns = {"id": "UPDATE", "model": "MODEL", "task": "TASK", "state": "STATE", "stage": "STAGE",
                "release_number": "RELEASE", "outcome": "OUTCOME"}  # fmt: skip
     show_rows(rows, output, columns, "No update yet. `clm update start TASK` starts one.")
@@ -123,13 +113,7 @@ def list_(
 @app.command()
 def show(update_id: str, output: Output = Format.table) -> None:
     """Show one update: stages, verdict, what was tried to repair it, outcome."""
-    from clm.stages import repair_plan
-    from clm.updates import service
-    from clm.updates.views import update_out
-
-    with here.database.read() as session:
-        row = service.get_update(session, update_id)
-        fields, tries = update_out(session, row).model_dump(mode="json"), service.tries_of(row)
+    fields = here.api.get(f"/updates/{part(update_id)}")
     if output is not Format.table:
         show_fields(fields, output)
         return
@@ -147,8 +131,17 @@ def show(update_id: str, output: Output = Format.table) -> None:
         typer.echo(choice["reason"])
     if stopped := details["train"].get("stopped"):
         typer.echo(f"The training ended because {stopped}.")
-    for number, one in enumerate(tries):
-        typer.echo(repair_plan.sentence(number, row.task, one))
+    for line in _repairs(fields):
+        typer.echo(line)
+
+
+def _repairs(update: Json) -> list[str]:
+    """What was tried to make it pass the gate."""
+    from clm.records import RepairTry
+    from clm.stages.repair_plan import sentence
+
+    tries = [RepairTry(**{name: value for name, value in one.items() if name != "kept"}) for one in update["tries"]]
+    return [sentence(number, update["task"], one) for number, one in enumerate(tries)]
 
 
 @app.command()
@@ -156,22 +149,14 @@ def logs(
     update_id: str, follow_: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends.")] = False
 ) -> None:
     """Print an update's log."""
-    from clm.updates import log, service
-
     if follow_:
         follow(update_id)
-        return
-    with here.database.read() as session:
-        service.get_update(session, update_id)
-    for line in log.read(here.settings.paths.updates / update_id):
-        typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
+    else:
+        _print(here.api.get(f"/updates/{part(update_id)}/log")["lines"])
 
 
 @app.command()
 def cancel(update_id: str) -> None:
     """Cancel an update that has not reached its rollout."""
-    from clm.updates import service
-
-    with here.database.transaction() as session:
-        state = service.request_cancel(session, here.caller, update_id).state
-    typer.echo(f"Update {update_id} is {state}.")
+    update = here.api.post(f"/updates/{part(update_id)}:cancel")
+    typer.echo(f"Update {update_id} is {update['state']}.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -15,11 +16,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.core.ids import new_id
+from clm.core.trouble import sentence_of
 from clm.errors import ClientGone, ClmError
 from clm.settings import Settings
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+CALLER = "X-CLM-Caller"
+_COMMAND_LINE = re.compile(r"cli(:[\w.@+-]{1,64})?")
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "testserver"]
 
 
@@ -32,7 +36,9 @@ def get_settings(request: Request) -> Settings:
 
 
 def get_caller(request: Request) -> Caller:
-    return Caller("api", request.state.request_id)
+    """Who says so: until there are accounts, a command line's word is taken for which user it is of."""
+    said = request.headers.get(CALLER, "")
+    return Caller(said if _COMMAND_LINE.fullmatch(said) else "api", request.state.request_id)
 
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
@@ -94,6 +100,8 @@ def install(app: FastAPI, settings: Settings, database: Database) -> None:
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         log.exception("request %s failed", getattr(request.state, "request_id", "?"), exc_info=error)
+        if (sentence := sentence_of(error)) is not None:
+            return problem(request, 503, "Unavailable", sentence)
         return problem(request, 500, "Internal error", "CLM made a mistake. The log has the details under this id.")
 
 

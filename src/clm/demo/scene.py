@@ -15,8 +15,7 @@ from clm.errors import ClmError, Unavailable
 from clm.ingest import service as ingest
 from clm.ingest.intake import BatchSpec
 from clm.installation import Installation
-
-ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
+from clm.records import UPDATE_ENDED
 
 
 class Scene:
@@ -125,7 +124,7 @@ class Scene:
                         traffic.__enter__()
                         talking = True
                     on_rollout(update)
-                if update["state"] in ENDED:
+                if update["state"] in UPDATE_ENDED:
                     return update
                 time.sleep(1.0)  # looking costs the training its processor
         finally:

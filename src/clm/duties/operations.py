@@ -1,10 +1,15 @@
-"""Does what people asked for that takes long and is no update."""
+"""Does what people asked for that takes long and is no update.
+
+The worker does it, or a command line where no services run. Only one at a time does, whoever it is.
+"""
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 
 from clm.catalog import service as catalog
 from clm.core.caller import WORKER, Caller
+from clm.core.locks import file_lock
 from clm.deployment import repository as deployments
 from clm.duties.duty import Duty
 from clm.errors import ClmError
@@ -13,6 +18,7 @@ from clm.operations import repository, service
 from clm.operations.tables import Operation
 from clm.policies import ModelPolicy
 from clm.records import Json
+from clm.stages import impact
 from clm.stages.first_release import create_model
 
 Tell = Callable[[str], None]
@@ -26,10 +32,8 @@ def _make_model(on: Installation, operation: Operation, tell: Tell) -> tuple[str
         caller = Caller(operation.asked_by, reason=f"operation {operation.id}")
         policy = ModelPolicy.model_validate(wish["policy"])
         made = create_model(on, caller, name=name, base=wish["base"], policy=policy, tell=tell).release_id
-    return f"Model {name} is made; its first release is the base alone, and serves.", {
-        "model": name,
-        "release_id": made,
-    }
+    told = f"Model {name} is made; its first release is the base alone, and serves."
+    return told, {"model": name, "release_id": made}
 
 
 def _made_since(on: Installation, name: str, operation: Operation) -> str | None:
@@ -41,36 +45,56 @@ def _made_since(on: Installation, name: str, operation: Operation) -> str | None
         return deployments.get_deployment(session, name).champion
 
 
+def _measure_impact(on: Installation, operation: Operation, tell: Tell) -> tuple[str, Json]:
+    wish = operation.wish
+    brought = on.paths.brought(operation.id)
+    file = brought / wish["file"]["name"] if wish["file"] else None
+    measured = impact.measure(on, wish["model"], wish["task"], removal=wish["removal"], file=file, tell=tell)
+    shutil.rmtree(brought, ignore_errors=True)
+    told = f"What it does to {len(measured.tasks)} tasks is measured. " + " ".join(measured.moves())
+    return told, measured.as_json()
+
+
 KINDS: Mapping[str, Callable[[Installation, Operation, Tell], tuple[str, Json]]] = {
     "make-model": _make_model,
+    "impact": _measure_impact,
 }
 
 
 class Operations(Duty):
     def tick(self) -> None:
-        """One after the other, the oldest first. What was running when the worker died is done again."""
+        """One after the other, the oldest first. What was running when its doer died is done again."""
         with self.on.database.read() as session:
             waiting = repository.in_states(session, service.UNDER_WAY)
         for operation in waiting:
-            self._do(operation)
+            perform(self.on, operation.id)
 
-    def _do(self, operation: Operation) -> None:
-        database, operation_id = self.on.database, operation.id
 
-        def tell(progress: str) -> None:
-            with database.transaction() as session:
-                service.tell(session, operation_id, progress)
+def perform(on: Installation, operation_id: str, say: Tell = lambda _: None) -> None:
+    """Does one unless that is done, and keeps what came of it. `say` hears of its progress too."""
 
-        with database.transaction() as session:
-            service.begin(session, operation_id)
-        state, result = "failed", None
-        try:
-            outcome, result = KINDS[operation.kind](self.on, operation, tell)
-            state = "done"
-        except ClmError as error:
-            outcome = error.sentence
-        except Exception as error:
-            _log.exception("operation %s failed", operation_id)
-            outcome = f"CLM made a mistake ({type(error).__name__}: {error}). The worker's log has the details."
-        with database.transaction() as session:
+    def tell(progress: str) -> None:
+        say(progress)
+        with on.database.transaction() as session:
+            service.tell(session, operation_id, progress)
+
+    with file_lock(on.paths.run / "operations.lock"):
+        with on.database.transaction() as session:
+            if service.get(session, operation_id).state not in service.UNDER_WAY:
+                return
+            operation = service.begin(session, operation_id)
+        state, outcome, result = _done(on, operation, tell)
+        with on.database.transaction() as session:
             service.finish(session, WORKER, operation_id, state, outcome, result)
+
+
+def _done(on: Installation, operation: Operation, tell: Tell) -> tuple[str, str, Json | None]:
+    """What came of it: state, a sentence, and the result."""
+    try:
+        return "done", *KINDS[operation.kind](on, operation, tell)
+    except ClmError as error:
+        return "failed", error.sentence, {"title": error.title, "status": error.status}
+    except Exception as error:
+        _log.exception("operation %s failed", operation.id)
+        told = f"CLM made a mistake ({type(error).__name__}: {error}). The log has the details."
+        return "failed", told, None

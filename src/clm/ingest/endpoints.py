@@ -81,13 +81,14 @@ async def post_records(
         str | None,
         Query(max_length=400, description="columns that say what a row is about, with commas; none: its prompt"),
     ] = None,
-    format: Annotated[str | None, Query(description="jsonl | csv | parquet; none: by content type")] = None,
+    format: Annotated[str | None, Query(description="jsonl | csv | parquet; none: by content type or name")] = None,
+    file_name: Annotated[str | None, Query(max_length=400, description="of a body that is no form")] = None,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> IngestReport:
     """Takes rows. Bad rows are refused one by one, the others kept; the same key and body again changes nothing."""
     await run_in_threadpool(service.check_target, database, model, task)
     content_type = request.headers.get("content-type")
-    body, name = await receive(request, settings), None
+    body, name = await receive(request, settings), file_name
     if (content_type or "").lower().startswith("multipart/form-data"):
         body, name, content_type = await run_in_threadpool(file_of_form, body, content_type or "", settings)
 

@@ -217,6 +217,7 @@ class ConflictOut(Schema):
     options: list[OptionOut]
     state: Literal["open", "resolved"]
     decision: str | None = Field(description="newest | keep-both | the record id that is right")
+    wins: list[str] = Field(description="record ids of the answers that were found right")
     decided_by: str | None
     created_at: Time
     decided_at: Time | None

@@ -19,9 +19,14 @@ UNDER_WAY = ("queued", "running")
 
 
 def ask(session: Session, caller: Caller, *, kind: str, subject: str, wish: Json) -> Operation:
-    """Queues an operation; the worker does it. Raises Conflict where one of the same subject is under way."""
+    """Queues an operation; the worker does it. The same wish while it is under way is the same operation.
+
+    Raises Conflict where another one of this kind and subject is under way.
+    """
     for known in repository.in_states(session, UNDER_WAY):
         if (known.kind, known.subject) == (kind, subject):
+            if known.wish == wish:
+                return known
             raise Conflict(f"Operation {known.id} does that for {subject!r} already; wait for its end.")
     operation = Operation(
         id=new_id("opn"), kind=kind, subject=subject, wish=wish, asked_by=caller.actor, state="queued", created_at=now()
@@ -39,11 +44,12 @@ def get(session: Session, operation_id: str) -> Operation:
     return operation
 
 
-def begin(session: Session, operation_id: str) -> None:
+def begin(session: Session, operation_id: str) -> Operation:
     operation = get(session, operation_id)
     operation.state = "running"
     operation.started_at = operation.started_at or now()  # what is done again began then
     publish(session, "operation", operation_id)
+    return operation
 
 
 def tell(session: Session, operation_id: str, progress: str) -> None:

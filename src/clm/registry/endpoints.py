@@ -27,7 +27,7 @@ def create_router(aliases_of: AliasesOf) -> APIRouter:
         """By id, by the first digits of the id, or by number ("v3", together with `model`)."""
         with database.read() as session:
             row = service.get_row(session, release_id, model)
-            return ReleaseDetail(**_out(row, aliases_of(session)).model_dump(), manifest=row.manifest)
+            return ReleaseDetail(**_out(row, aliases_of(session)).model_dump(), path=row.path, manifest=row.manifest)
 
     @router.get("/releases/{a}/compare/{b}", dependencies=auth.READ)
     def compare_releases(

@@ -26,6 +26,7 @@ class ReleaseList(BaseModel):
 
 
 class ReleaseDetail(ReleaseOut):
+    path: str  # of its bundle, from CLM's home
     manifest: dict[str, Any]
 
 

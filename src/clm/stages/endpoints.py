@@ -1,21 +1,32 @@
 """HTTP of what several stages do together."""
 
-from typing import Annotated
+import os
+from pathlib import PurePath
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 
-from clm.catalog.service import check_name, get_model, get_task, list_models
+from clm.catalog.service import check_name, check_removable, get_model, get_task, list_models, mark_removed
+from clm.core.caller import Caller
+from clm.core.database import Database
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
+from clm.deployment.repository import get_deployment
 from clm.deployment.targets.targets import reconcile
-from clm.errors import Conflict
+from clm.errors import Conflict, InvalidInput
+from clm.ingest.spool import Spooled
+from clm.ingest.upload import receive
 from clm.operations import service as operations
 from clm.operations.schemas import OperationOut
 from clm.policies import ModelPolicy
+from clm.registry import service as registry
+from clm.settings import Settings
 from clm.stages import auth, rolling_out
 from clm.stages.replaying import contents
 from clm.stages.schemas import MemoryList, MemoryOut, ModelIn, RolloutIn, RolloutStarted
 
 router = APIRouter(prefix="/api/v1", tags=["stages"])
+OPTIONAL_BODY = {"requestBody": {"content": {"application/jsonl": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 @router.get("/models/{name}/memory", dependencies=auth.READ)
@@ -47,6 +58,75 @@ def make_model(body: ModelIn, database: DatabaseDep, caller: CallerDep) -> Opera
         operation = operations.ask(session, caller, kind="make-model", subject=body.name, wish=wish)
         session.flush()
         return OperationOut.model_validate(operation)
+
+
+@router.post("/models/{name}/tasks/{task}:impact", status_code=202, openapi_extra=OPTIONAL_BODY,
+             dependencies=auth.MEASURE)  # fmt: skip
+async def measure_impact(
+    name: str,
+    task: str,
+    request: Request,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    caller: CallerDep,
+    change: Annotated[Literal["add", "remove"], Query(description="what is asked about")] = "add",
+    file_name: Annotated[str, Query(min_length=1, max_length=200)] = "rows.jsonl",
+) -> OperationOut:
+    """Begins to measure what adding the task, or taking its expert out, does to every other task; applies nothing.
+
+    The body may be a file with rows of a task to come.
+    """
+    body = await receive(request, settings)
+    return await run_in_threadpool(_ask_impact, database, settings, caller, name, task, change, file_name, body)
+
+
+def _ask_impact(
+    database: Database, settings: Settings, caller: Caller, name: str, task: str, change: str, file_name: str,
+    body: Spooled,
+) -> OperationOut:  # fmt: skip
+    try:
+        if body.size and change == "remove":
+            raise InvalidInput("Rows belong to a task to come; leave them out to ask about a removal.", field="change")
+        file = {"name": f"rows{PurePath(file_name).suffix}", "sha256": body.sha256} if body.size else None
+        wish = {"model": name, "task": task, "removal": change == "remove", "file": file}
+        with database.transaction() as session:
+            get_model(session, name)
+            if file is None:
+                get_task(session, name, task)
+            check_name("task", task)
+            operation = operations.ask(session, caller, kind="impact", subject=f"{name}/{task}", wish=wish)
+            session.flush()
+            if file is not None:
+                folder = settings.paths.brought(operation.id)
+                folder.mkdir(parents=True, exist_ok=True)
+                os.replace(body.path, folder / file["name"])
+            return OperationOut.model_validate(operation)
+    finally:
+        body.drop()
+
+
+@router.delete("/models/{name}/tasks/{task}", status_code=204, dependencies=auth.REMOVE)
+def remove_task(
+    name: str,
+    task: str,
+    database: DatabaseDep,
+    caller: CallerDep,
+    force: Annotated[bool, Query(description="also a protected task")] = False,
+    dry_run: Annotated[bool, Query(description="only check that it may be removed")] = False,
+) -> None:
+    """Removes a task that no expert serves; its rows and history stay. One with an expert needs an update of the kind
+    `remove`, which proves that the others lose nothing."""
+    with database.transaction() as session:
+        check_removable(session, name, task, force=force)
+        if dry_run:
+            return
+        champion = registry.get(session, get_deployment(session, name).champion)
+        if task in champion.composition.tasks:
+            raise Conflict(
+                f"Task {task!r} has an expert in v{champion.number}, which serves. Start an update of the kind "
+                f"`remove` to take it out (`clm task remove {task}`)."
+            )
+        mark_removed(session, caller, name, task)
 
 
 @router.post("/deployments/{model}:start", status_code=201, dependencies=auth.ROLL_OUT)

@@ -79,6 +79,11 @@ class Impact:
     router_hash: str
     tasks: tuple[TaskImpact, ...]  # others first, then the task itself
 
+    def as_json(self) -> Json:
+        return {"model": self.model, "task": self.task, "change": self.change, "release": self.release,
+                "router": self.router_hash, "tasks": [each.as_row() for each in self.tasks],
+                "moves": self.moves()}  # fmt: skip
+
     def moves(self) -> list[str]:
         """A sentence per task whose prompts change hands."""
         lines: list[str] = []

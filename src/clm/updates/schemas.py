@@ -90,6 +90,7 @@ class UpdateOut(Schema):
     champion: str | None
     release_id: str | None
     release_number: int | None
+    rollout: Literal["canary", "blue-green"]  # how traffic is to move to its release
     rollout_id: str | None
     verdict: GateVerdictOut | None
     tries: list[RepairTryOut]

@@ -15,13 +15,12 @@ from clm.core.events import publish
 from clm.core.ids import new_id
 from clm.cycle import STAGES
 from clm.errors import Conflict, NotFound, unknown_name
-from clm.records import GateVerdict, RepairTry
+from clm.records import UPDATE_ENDED, GateVerdict, RepairTry
 from clm.updates import repository
 from clm.updates.tables import Stage, Update
 
 KINDS = ("learn", "consolidate", "remove")
 UNDER_WAY = ("queued", "running", "cancelling")
-ENDED = ("succeeded", "rejected", "inconclusive", "rolled-back", "failed", "cancelled")
 
 
 def create_update(
@@ -102,7 +101,7 @@ def touch(session: Session, update: Update) -> None:
 
 def finish(session: Session, caller: Caller, update: Update, state: str, outcome: str) -> None:
     """Ends an update. Asked again after a crash it changes nothing."""
-    if update.state in ENDED:
+    if update.state in UPDATE_ENDED:
         return
     audit(session, caller, f"update.{state}", "update", update.id, before={"state": update.state},
           after={"state": state, "outcome": outcome, "release": update.release_id, **_repairs(update)})  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from sqlalchemy.orm import Session
 
 from clm.cycle import STAGES
-from clm.records import kept_try
+from clm.records import UPDATE_ENDED, kept_try
 from clm.registry import service as registry
 from clm.updates import repository, service
 from clm.updates.schemas import GateVerdictOut, Progress, RepairTryOut, StageOut, UpdateOut
@@ -25,6 +25,7 @@ def update_out(session: Session, update: Update) -> UpdateOut:
         champion=update.champion,
         release_id=update.release_id,
         release_number=registry.get(session, update.release_id).number if update.release_id else None,
+        rollout=update.policy["rollout"]["kind"],
         rollout_id=update.rollout_id,
         verdict=_verdict(session, update),
         tries=_tries(update),
@@ -58,7 +59,7 @@ def _tries(update: Update) -> list[RepairTryOut]:
 def _stages(session: Session, update: Update) -> list[StageOut]:
     """In order; repair only where it ran. What an ended update never came to is skipped, not waiting."""
     begun = {stage.name: stage for stage in repository.stages_of(session, update.id)}
-    rest = "skipped" if update.state in service.ENDED else "waiting"
+    rest = "skipped" if update.state in UPDATE_ENDED else "waiting"
     return [
         StageOut.model_validate(begun[name])
         if name in begun

@@ -1,12 +1,13 @@
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.encoders import jsonable_encoder
 
 from clm.core.http import DatabaseDep, SettingsDep
 from clm.views import auth, service
 from clm.views.lineage import trace
-from clm.views.schemas import LedgerOut, Overview, SettingsOut
+from clm.views.schemas import LedgerOut, Overview, SettingsOut, TaskList
+from clm.views.tasks import tasks_shown
 
 router = APIRouter(prefix="/api/v1", tags=["overview"])
 
@@ -31,7 +32,20 @@ def get_settings(settings: SettingsDep) -> SettingsOut:
 
 
 @router.get("/lineage/{object_id}", dependencies=auth.READ)
-def get_lineage(object_id: str, request: Request, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
+def get_lineage(
+    object_id: str,
+    request: Request,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    model: Annotated[str | None, Query(description="whose release a number such as v2 names")] = None,
+) -> dict[str, Any]:
     """From an answer, update or release down to its training rows; from a record up to what learnt from it."""
     with database.read() as session:
-        return jsonable_encoder(trace(session, settings, request.app.state.store, object_id))
+        return jsonable_encoder(trace(session, settings, request.app.state.store, object_id, model))
+
+
+@router.get("/models/{name}/tasks", dependencies=auth.READ)
+def list_tasks(name: str, request: Request, database: DatabaseDep) -> TaskList:
+    """The model's tasks, with how many rows and held-out examples each has."""
+    with database.read() as session:
+        return TaskList(items=tasks_shown(session, request.app.state.store, name))

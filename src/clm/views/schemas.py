@@ -1,5 +1,6 @@
 from typing import Literal
 
+from clm.catalog.schemas import TaskOut
 from clm.core.schemas import Schema, Time
 from clm.records import Metric, SliceKind
 from clm.updates.schemas import UpdateOut
@@ -115,6 +116,15 @@ class Overview(Schema):
     running_update: UpdateOut | None
     attention: list[Attention]
     events: list[HomeEvent]
+
+
+class TaskRow(TaskOut):
+    rows: int  # that updates learn from
+    suite: int  # held-out examples
+
+
+class TaskList(Schema):
+    items: list[TaskRow]
 
 
 class SettingOut(Schema):

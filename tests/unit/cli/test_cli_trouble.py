@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from clm.cli import context, main
-from clm.cli.trouble import sentence_of
+from clm.core.trouble import sentence_of
 
 
 @pytest.fixture(autouse=True)
 def _each_command_opens_its_own() -> Generator[None]:
     def forget() -> None:
-        for name in ("settings", "database", "store"):
+        for name in ("settings", "installation", "api"):
             vars(context.here).pop(name, None)
 
     forget()

@@ -57,7 +57,7 @@ def test_what_can_not_be_done_says_why_and_keeps_no_other_waiting(
     right = ask(client, str(tiny_base(tmp_path / "tiny")), "good").json()["id"]
     Operations(on).tick()
     failed = client.get(f"/api/v1/operations/{wrong}").json()
-    assert failed["state"] == "failed" and "nowhere" in failed["outcome"] and failed["result"] is None
+    assert failed["state"] == "failed" and "nowhere" in failed["outcome"] and failed["result"]["status"] == 404
     assert client.get(f"/api/v1/operations/{right}").json()["state"] == "done"
     assert ask(client, "x", "Not A Name").status_code == 422
     assert ask(client, "x", "m", polcy={}).status_code == 422

@@ -6,13 +6,13 @@ from typing import get_args
 
 import clm
 from clm.deployment.rollout import Event
-from clm.updates.service import ENDED
+from clm.records import UPDATE_ENDED
 from clm.views import service
 
 # What is put together where it is written down, by the kind it begins with.
 PUT_TOGETHER = {
     "rollout": list(get_args(Event)),
-    "update": list(ENDED),
+    "update": list(UPDATE_ENDED),
     "batch": ["commit", "refuse", "release", "discard"],
     "data": ["drop", "undrop"],
     "suite": ["drop", "undrop"],
