@@ -431,7 +431,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Dropped */
+        /**
+         * List Dropped
+         * @description Oldest first.
+         */
         get: operations["list_dropped_api_v1_models__name__drops_get"];
         put?: never;
         /**
@@ -520,7 +523,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Policy Revisions */
+        /**
+         * List Policy Revisions
+         * @description Oldest first.
+         */
         get: operations["list_policy_revisions_api_v1_models__name__policy_revisions_get"];
         put?: never;
         post?: never;
@@ -1208,6 +1214,8 @@ export interface components {
         DeploymentList: {
             /** Items */
             items: components["schemas"]["DeploymentView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** DeploymentView */
         DeploymentView: {
@@ -1302,6 +1310,8 @@ export interface components {
         DroppedList: {
             /** Items */
             items: components["schemas"]["DroppedRowOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** DroppedRecord */
         DroppedRecord: {
@@ -1455,6 +1465,8 @@ export interface components {
         HeldList: {
             /** Items */
             items: components["schemas"]["HeldOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** HeldOut */
         HeldOut: {
@@ -1487,6 +1499,8 @@ export interface components {
              * @description by task, oldest first
              */
             items: components["schemas"]["VersionOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** HomeEvent */
         HomeEvent: {
@@ -1600,6 +1614,8 @@ export interface components {
         MemoryList: {
             /** Items */
             items: components["schemas"]["MemoryOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** MemoryOut */
         MemoryOut: {
@@ -1667,6 +1683,8 @@ export interface components {
         ModelList: {
             /** Items */
             items: components["schemas"]["ModelOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** ModelOut */
         ModelOut: {
@@ -1973,6 +1991,8 @@ export interface components {
         PolicyRevisionList: {
             /** Items */
             items: components["schemas"]["PolicyRevisionOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** PolicyRevisionOut */
         PolicyRevisionOut: {
@@ -2062,6 +2082,8 @@ export interface components {
         ReleaseList: {
             /** Items */
             items: components["schemas"]["ReleaseOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** ReleaseOut */
         ReleaseOut: {
@@ -2527,6 +2549,8 @@ export interface components {
         SourceList: {
             /** Items */
             items: components["schemas"]["SourceOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** SourceOut */
         SourceOut: {
@@ -2708,6 +2732,8 @@ export interface components {
         TaskList: {
             /** Items */
             items: components["schemas"]["TaskRow"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** TaskOut */
         TaskOut: {
@@ -3293,6 +3319,7 @@ export interface operations {
             query?: {
                 model?: string | null;
                 task?: string | null;
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
                 limit?: number;
             };
@@ -3393,6 +3420,7 @@ export interface operations {
                 model?: string | null;
                 task?: string | null;
                 state?: "open" | "resolved" | "all";
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
                 limit?: number;
             };
@@ -3523,7 +3551,11 @@ export interface operations {
     };
     list_deployments_api_v1_deployments_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3537,6 +3569,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeploymentList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3918,7 +3959,11 @@ export interface operations {
     };
     list_models_api_v1_models_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3932,6 +3977,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -4005,6 +4059,9 @@ export interface operations {
             query?: {
                 /** @description also what was taken back */
                 undone?: boolean;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -4074,6 +4131,9 @@ export interface operations {
             query?: {
                 /** @description also what was released or discarded */
                 every?: boolean;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -4108,6 +4168,9 @@ export interface operations {
             query?: {
                 /** @description none: all tasks */
                 task?: string | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -4265,7 +4328,11 @@ export interface operations {
     };
     list_policy_revisions_api_v1_models__name__policy_revisions_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path: {
                 name: string;
@@ -4296,7 +4363,11 @@ export interface operations {
     };
     list_tasks_api_v1_models__name__tasks_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path: {
                 name: string;
@@ -4474,6 +4545,7 @@ export interface operations {
     list_versions_api_v1_models__name__versions_get: {
         parameters: {
             query?: {
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
                 limit?: number;
             };
@@ -4508,6 +4580,7 @@ export interface operations {
     list_operations_api_v1_operations_get: {
         parameters: {
             query?: {
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
                 limit?: number;
             };
@@ -4658,6 +4731,9 @@ export interface operations {
                 model: string;
                 /** @description a key, a prompt or a record id */
                 of: string;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -4689,6 +4765,9 @@ export interface operations {
         parameters: {
             query?: {
                 model?: string | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -4838,7 +4917,11 @@ export interface operations {
     };
     list_sources_api_v1_sources_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4852,6 +4935,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SourceList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -4894,6 +4986,7 @@ export interface operations {
             query?: {
                 model?: string | null;
                 state?: string | null;
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
                 limit?: number;
             };

@@ -81,3 +81,17 @@ def test_who_may_not_is_told_which_permission_is_missing(tmp_path: Path, monkeyp
     refused = client.get("/api/v1/models")
     assert refused.status_code == 403
     assert "models:read" in refused.json()["detail"]
+
+
+def test_every_list_comes_in_pages(tmp_path: Path) -> None:
+    described = apps(tmp_path)["api"].openapi()
+    lists: list[str] = []
+    for path, ways in described["paths"].items():
+        answer = ways.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
+        shape = answer.get("schema", {}).get("$ref", "")
+        fields = described["components"]["schemas"].get(shape.rpartition("/")[2], {}).get("properties", {})
+        if "items" in fields and path != "/api/v1/settings":  # as many as there are names
+            lists.append(path)
+            asked = {parameter["name"] for parameter in ways["get"].get("parameters", [])}
+            assert {"cursor", "limit"} <= asked and "next_cursor" in fields, path
+    assert len(lists) > 12

@@ -41,3 +41,16 @@ def test_nobody_commits_but_the_session_s_own_boundary() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in COMMITS
     }
     assert not committing, "a transaction ends where `database.transaction()` was opened"
+
+
+def test_the_command_line_opens_no_database() -> None:
+    """It asks the API; only a rollback may do without (see clm.cli.traffic)."""
+    opening = {
+        (name(path), node.lineno)
+        for path in _sources()
+        if name(path).startswith("src/clm/cli/")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr in ("transaction", "read") and "database" in ast.unparse(node.func.value)
+    }
+    assert len(opening) == 1 and {file for file, _ in opening} == {"src/clm/cli/traffic.py"}

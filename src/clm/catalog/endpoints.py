@@ -20,6 +20,7 @@ from clm.catalog.tables import Model
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.core.http import CallerDep, DatabaseDep
+from clm.core.paging import Cursor, Limit, cut
 from clm.errors import InvalidInput
 from clm.policies import ModelPolicy
 from clm.records import Json
@@ -42,9 +43,10 @@ def _out(session: Session, model: Model) -> ModelOut:
 
 
 @router.get("/models", dependencies=auth.READ)
-def list_models(database: DatabaseDep) -> ModelList:
+def list_models(database: DatabaseDep, cursor: Cursor = None, limit: Limit = 200) -> ModelList:
     with database.read() as session:
-        return ModelList(items=[_out(session, model) for model in service.list_models(session)])
+        page, following = cut(service.list_models(session), lambda model: model.name, cursor, limit)
+        return ModelList(items=[_out(session, model) for model in page], next_cursor=following)
 
 
 @router.get("/models/{name}", dependencies=auth.READ)
@@ -90,10 +92,14 @@ def get_policy(
 
 
 @router.get("/models/{name}/policy/revisions", dependencies=auth.READ)
-def list_policy_revisions(name: str, database: DatabaseDep) -> PolicyRevisionList:
+def list_policy_revisions(
+    name: str, database: DatabaseDep, cursor: Cursor = None, limit: Limit = 200
+) -> PolicyRevisionList:
+    """Oldest first."""
     with database.read() as session:
         service.get_model(session, name)
-        return PolicyRevisionList.model_validate({"items": policies.revisions(session, name)})
+        page, following = cut(policies.revisions(session, name), lambda row: row.revision, cursor, limit)
+        return PolicyRevisionList.model_validate({"items": page, "next_cursor": following})
 
 
 @router.put("/models/{name}/policy", dependencies=auth.WRITE)

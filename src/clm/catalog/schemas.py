@@ -59,10 +59,12 @@ class PolicyRevisionOut(Schema):
 
 class PolicyRevisionList(Schema):
     items: list[PolicyRevisionOut]
+    next_cursor: str | None = None
 
 
 class ModelList(Schema):
     items: list[ModelOut]
+    next_cursor: str | None = None
 
 
 class TaskIn(Body):

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from clm.core.running import read_state
 from clm.errors import ClmError, Conflict, Forbidden, InvalidInput, NotFound, TooLarge, Unavailable
-from clm.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
     from fastapi import FastAPI
 
+    from clm.settings import Settings
+
 CALLER = "X-CLM-Caller"  # as clm.core.http reads it
 KEY = "Idempotency-Key"
 TRIES = 3
+PAGE = 500  # items asked for at a time
 CONNECT_SECONDS = 5.0
 _PIECE = 1 << 20  # bytes of a file sent at a time
 _KINDS: dict[int, type[ClmError]] = {
@@ -38,7 +39,7 @@ def part(text: str) -> str:
 class Api:
     """`app` makes the application where none runs; `actor` is who asks."""
 
-    def __init__(self, settings: Settings, actor: str, app: "Callable[[], FastAPI]") -> None:
+    def __init__(self, settings: "Settings", actor: str, app: "Callable[[], FastAPI]") -> None:
         self._settings = settings
         self._actor = actor
         self._make_app = app
@@ -52,9 +53,9 @@ class Api:
         items: list[Any] = []
         cursor = None
         while True:
-            page = self.get(path, **query, cursor=cursor)
+            page = self.get(path, **query, limit=PAGE if most is None else min(most, PAGE), cursor=cursor)
             items += page["items"]
-            cursor = page.get("next_cursor")
+            cursor = page["next_cursor"]
             if cursor is None or (most is not None and len(items) >= most):
                 return items[:most]
 
@@ -124,6 +125,8 @@ class Api:
 
     def address(self) -> str | None:
         """Of the API that runs on this home."""
+        from clm.core.running import read_state
+
         state = read_state(self._settings.paths)
         port = state["services"].get("api", {}).get("port") if state else None
         host = self._settings.host

@@ -89,6 +89,6 @@ def versions(model: Model = None, output: Output = Format.table) -> None:
 @app.command("dead-letters")
 def dead_letters(batch: str, output: Output = Format.table) -> None:
     """List a batch's refused rows."""
-    rows = here.api.every(f"/batches/{part(batch)}/refusals", limit=500)
+    rows = here.api.every(f"/batches/{part(batch)}/refusals")
     show_rows(rows, output, {"line": "LINE", "field": "FIELD", "reason": "REASON", "sample": "SAMPLE"},
               f"Batch {batch} has no refused rows.")  # fmt: skip

@@ -6,7 +6,6 @@ import typer
 
 from clm.cli.api import error_of
 from clm.cli.context import here
-from clm.core.running import read_state
 from clm.records import Json
 
 POLL_SECONDS = 0.3
@@ -14,6 +13,8 @@ POLL_SECONDS = 0.3
 
 def follow(operation: Json) -> Json:
     """Its result. Where no services run on this home, it is done in this process. Raises what it failed with."""
+    from clm.core.running import read_state
+
     if read_state(here.settings.paths) is None:
         from clm.duties.operations import perform
 

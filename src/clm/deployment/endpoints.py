@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from clm.core.clock import now
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
+from clm.core.paging import Cursor, Limit, cut
 from clm.deployment import auth, repository, rollout, service
 from clm.deployment.schemas import (
     ActionBody,
@@ -35,10 +36,10 @@ def create_router(window: WindowReader) -> APIRouter:
     router = APIRouter(tags=["deployments"])
 
     @router.get("/deployments", dependencies=auth.READ)
-    def list_deployments(database: DatabaseDep) -> DeploymentList:
+    def list_deployments(database: DatabaseDep, cursor: Cursor = None, limit: Limit = 200) -> DeploymentList:
         with database.read() as session:
-            rows = repository.list_deployments(session)
-            return DeploymentList(items=[view(session, row, window) for row in rows])
+            page, following = cut(repository.list_deployments(session), lambda row: row.model, cursor, limit)
+            return DeploymentList(items=[view(session, row, window) for row in page], next_cursor=following)
 
     @router.get("/deployments/{model}", dependencies=auth.READ)
     def show_deployment(model: ModelName, database: DatabaseDep) -> DeploymentView:

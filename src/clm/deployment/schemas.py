@@ -84,6 +84,7 @@ class DeploymentView(Schema):
 
 class DeploymentList(Schema):
     items: list[DeploymentView]
+    next_cursor: str | None = None
 
 
 class MovedView(DeploymentView):

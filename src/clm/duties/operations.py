@@ -47,10 +47,8 @@ def _made_since(on: Installation, name: str, operation: Operation) -> str | None
 
 def _measure_impact(on: Installation, operation: Operation, tell: Tell) -> tuple[str, Json]:
     wish = operation.wish
-    brought = on.paths.brought(operation.id)
-    file = brought / wish["file"]["name"] if wish["file"] else None
+    file = on.paths.brought(operation.id) / wish["file"]["name"] if wish["file"] else None
     measured = impact.measure(on, wish["model"], wish["task"], removal=wish["removal"], file=file, tell=tell)
-    shutil.rmtree(brought, ignore_errors=True)
     told = f"What it does to {len(measured.tasks)} tasks is measured. " + " ".join(measured.moves())
     return told, measured.as_json()
 
@@ -86,6 +84,7 @@ def perform(on: Installation, operation_id: str, say: Tell = lambda _: None) -> 
         state, outcome, result = _done(on, operation, tell)
         with on.database.transaction() as session:
             service.finish(session, WORKER, operation_id, state, outcome, result)
+        shutil.rmtree(on.paths.brought(operation_id), ignore_errors=True)
 
 
 def _done(on: Installation, operation: Operation, tell: Tell) -> tuple[str, str, Json | None]:

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from clm.catalog.service import get_model
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
-from clm.errors import InvalidInput
+from clm.core.paging import Cursor, Limit, cut, unknown_cursor
 from clm.ingest import auth, conflicts, dropping, holding, repository, service
 from clm.ingest.batch import RecordStore
 from clm.ingest.intake import BatchSpec, Intake
@@ -43,7 +43,6 @@ from clm.ingest.upload import file_of_form, receive
 from clm.records import IngestReport
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
-Limit = Annotated[int, Query(ge=1, le=500)]
 _FILE = {"type": "string", "format": "binary"}
 _BODY = {"requestBody": {"required": True, "content": {
     "application/jsonl": {"schema": _FILE},
@@ -104,7 +103,7 @@ def list_batches(
     database: DatabaseDep,
     model: str | None = None,
     task: str | None = None,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> BatchPage:
     with database.read() as session:
@@ -122,7 +121,7 @@ def get_batch(database: DatabaseDep, batch_id: str) -> BatchOut:
 @router.get("/batches/{batch_id}/refusals", response_model=RefusalPage, dependencies=auth.READ)
 def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit: Limit = 100) -> RefusalPage:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidInput("The cursor is the `next_cursor` of the page before.", field="cursor")
+        raise unknown_cursor()
     with database.read() as session:
         repository.get_batch(session, batch_id)
         rows = repository.refusals(session, batch_id, after=int(cursor), limit=limit + 1)
@@ -131,9 +130,10 @@ def list_refusals(database: DatabaseDep, batch_id: str, cursor: str = "0", limit
 
 
 @router.get("/sources", response_model=SourceList, dependencies=auth.READ)
-def list_sources(database: DatabaseDep) -> SourceList:
+def list_sources(database: DatabaseDep, cursor: Cursor = None, limit: Limit = 200) -> SourceList:
     with database.read() as session:
-        return SourceList(items=[SourceOut.model_validate(source) for source in repository.list_sources(session)])
+        page, following = cut(repository.list_sources(session), lambda source: source.id, cursor, limit)
+        return SourceList(items=[SourceOut.model_validate(source) for source in page], next_cursor=following)
 
 
 @router.post("/sources", response_model=SourceOut, status_code=201, dependencies=auth.SOURCES)
@@ -161,11 +161,14 @@ def list_dropped(
     name: str,
     database: DatabaseDep,
     undone: Annotated[bool, Query(description="also what was taken back")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 200,
 ) -> DroppedList:
+    """Oldest first."""
     with database.read() as session:
         get_model(session, name)
-        rows = dropping.dropped_rows(session, name, undone=undone)
-        return DroppedList(items=[DroppedRowOut.model_validate(row) for row in rows])
+        page, following = cut(dropping.dropped_rows(session, name, undone=undone), lambda row: row.id, cursor, limit)
+        return DroppedList(items=[DroppedRowOut.model_validate(row) for row in page], next_cursor=following)
 
 
 @router.get("/records/history", response_model=HistoryOut, dependencies=auth.READ)
@@ -174,12 +177,16 @@ def record_history(
     store: StoreDep,
     model: str,
     of: Annotated[str, Query(min_length=1, max_length=20_000, description="a key, a prompt or a record id")],
+    cursor: Cursor = None,
+    limit: Limit = 200,
 ) -> HistoryOut:
     """Every version of what a key or a prompt has as its answer: what holds, and what superseded what."""
     with database.read() as session:
         get_model(session, model)
         ruled = conflicts.rulings(session, model)
-    return HistoryOut(items=[VersionOut.model_validate(row) for row in store.history(model, of, ruled)])
+    versions = store.history(model, of, ruled)
+    page, following = cut(versions, lambda row: f"{row.task}/{row.record_id}", cursor, limit)
+    return HistoryOut(items=[VersionOut.model_validate(row) for row in page], next_cursor=following)
 
 
 @router.get("/conflicts", response_model=ConflictPage, dependencies=auth.READ)
@@ -188,7 +195,7 @@ def list_conflicts(
     model: str | None = None,
     task: str | None = None,
     state: Annotated[Literal["open", "resolved", "all"], Query()] = "open",
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = 100,
 ) -> ConflictPage:
     """Answers that contradict each other, side by side, oldest first."""
@@ -228,13 +235,17 @@ def list_held(
     name: str,
     database: DatabaseDep,
     every: Annotated[bool, Query(description="also what was released or discarded")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 200,
 ) -> HeldList:
     """Batches that no update learns from, because an update that did was rejected; with the gate's sentence."""
     states = ("held", "discarded", "released") if every else ("held",)
     with database.read() as session:
         get_model(session, name)
-        rows = repository.held_batches(session, model=name, states=states)
-        return HeldList(items=[HeldOut.model_validate(row) for row in rows])
+        page, following = cut(
+            repository.held_batches(session, model=name, states=states), lambda row: row.id, cursor, limit
+        )
+        return HeldList(items=[HeldOut.model_validate(row) for row in page], next_cursor=following)
 
 
 @router.post("/held/{reference}:decide", dependencies=auth.DECIDE)
@@ -248,16 +259,10 @@ def decide_held(reference: str, body: HeldDecisionIn, database: DatabaseDep, cal
 
 @router.get("/models/{name}/versions", dependencies=auth.READ)
 def list_versions(
-    name: str, database: DatabaseDep, store: StoreDep, cursor: str | None = None, limit: Limit = 100
+    name: str, database: DatabaseDep, store: StoreDep, cursor: Cursor = None, limit: Limit = 100
 ) -> DatasetVersionPage:
     """Every version of the model's tables, newest first: one per accepted batch."""
     with database.read() as session:
         get_model(session, name)
-    rows = list(store.versions(name))
-    names = [f"{row.table}-{row.version}" for row in rows]
-    if cursor is not None and cursor not in names:
-        raise InvalidInput("The cursor is the `next_cursor` of the page before.", field="cursor")
-    start = 0 if cursor is None else names.index(cursor) + 1
-    items = [DatasetVersionOut.model_validate(row) for row in rows[start : start + limit]]
-    more = start + limit < len(rows)
-    return DatasetVersionPage(items=items, next_cursor=names[start + limit - 1] if more else None)
+    page, following = cut(store.versions(name), lambda row: f"{row.table}-{row.version}", cursor, limit)
+    return DatasetVersionPage(items=[DatasetVersionOut.model_validate(row) for row in page], next_cursor=following)

@@ -89,6 +89,7 @@ class SourceOut(Schema):
 
 class SourceList(Schema):
     items: list[SourceOut]
+    next_cursor: str | None = None
 
 
 class DatasetVersionOut(Schema):
@@ -119,6 +120,7 @@ class HeldOut(Schema):
 
 class HeldList(Schema):
     items: list[HeldOut]
+    next_cursor: str | None = None
 
 
 class HeldDecisionIn(Body):
@@ -171,6 +173,7 @@ class DroppedRowOut(Schema):
 
 class DroppedList(Schema):
     items: list[DroppedRowOut]
+    next_cursor: str | None = None
 
 
 class VersionOut(Schema):
@@ -194,6 +197,7 @@ class VersionOut(Schema):
 
 class HistoryOut(Schema):
     items: list[VersionOut] = Field(description="by task, oldest first")
+    next_cursor: str | None = None
 
 
 class OptionOut(Schema):

@@ -1,10 +1,9 @@
 """HTTP of operations: how what was asked for stands."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from clm.core.http import DatabaseDep
+from clm.core.paging import Cursor, Limit
 from clm.operations import auth, repository, service
 from clm.operations.schemas import OperationOut, OperationPage
 
@@ -12,9 +11,7 @@ router = APIRouter(prefix="/api/v1/operations", tags=["operations"])
 
 
 @router.get("", dependencies=auth.READ)
-def list_operations(
-    database: DatabaseDep, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> OperationPage:
+def list_operations(database: DatabaseDep, cursor: Cursor = None, limit: Limit = 50) -> OperationPage:
     """Newest first."""
     with database.read() as session:
         rows = repository.newest(session, before=cursor, limit=limit + 1)

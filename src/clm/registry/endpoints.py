@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from clm.core.http import DatabaseDep, SettingsDep
+from clm.core.paging import Cursor, Limit
 from clm.errors import TamperedArtifact
 from clm.registry import auth, service
 from clm.registry.schemas import Alias, ComparisonOut, ReleaseDetail, ReleaseList, ReleaseOut, VerifiedOut
@@ -16,11 +17,15 @@ def create_router(aliases_of: AliasesOf) -> APIRouter:
     router = APIRouter(tags=["releases"])
 
     @router.get("/releases", dependencies=auth.READ)
-    def list_releases(database: DatabaseDep, model: str | None = None) -> ReleaseList:
+    def list_releases(
+        database: DatabaseDep, model: str | None = None, cursor: Cursor = None, limit: Limit = 200
+    ) -> ReleaseList:
         """Newest first."""
         with database.read() as session:
             aliases = aliases_of(session)
-            return ReleaseList(items=[_out(row, aliases) for row in service.list_rows(session, model)])
+            rows = service.list_rows(session, model, after=cursor, limit=limit + 1)
+            items = [_out(row, aliases) for row in rows[:limit]]
+        return ReleaseList(items=items, next_cursor=items[-1].release_id if len(rows) > limit else None)
 
     @router.get("/releases/{release_id}", dependencies=auth.READ)
     def show_release(database: DatabaseDep, release_id: str, model: str | None = None) -> ReleaseDetail:

@@ -22,9 +22,12 @@ def by_prefix(session: Session, prefix: str, model: str | None) -> list[ReleaseR
     return list(session.scalars(statement.where(ReleaseRow.model == model) if model else statement))
 
 
-def of_model(session: Session, model: str | None) -> list[ReleaseRow]:
-    """Newest first; of every model where none is named."""
-    statement = select(ReleaseRow).order_by(ReleaseRow.model, ReleaseRow.number.desc())
+def of_model(session: Session, model: str | None, *, after: ReleaseRow | None = None, limit: int) -> list[ReleaseRow]:
+    """Newest first; of every model where none is named, one model after the other."""
+    statement = select(ReleaseRow).order_by(ReleaseRow.model, ReleaseRow.number.desc()).limit(limit)
+    if after is not None:
+        older = (ReleaseRow.model == after.model) & (ReleaseRow.number < after.number)
+        statement = statement.where(older | (ReleaseRow.model > after.model))
     return list(session.scalars(statement.where(ReleaseRow.model == model) if model else statement))
 
 

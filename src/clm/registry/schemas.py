@@ -23,6 +23,7 @@ class ReleaseOut(BaseModel):
 
 class ReleaseList(BaseModel):
     items: list[ReleaseOut]
+    next_cursor: str | None = None
 
 
 class ReleaseDetail(ReleaseOut):

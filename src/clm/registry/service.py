@@ -106,9 +106,10 @@ def list_releases(session: Session, model: str | None = None) -> list[Release]:
     return [as_release(row) for row in repository.without_manifests(session, model)]
 
 
-def list_rows(session: Session, model: str | None = None) -> list[ReleaseRow]:
-    """As `list_releases`, with times and the tracker's version."""
-    return repository.of_model(session, model)
+def list_rows(session: Session, model: str | None, *, after: str | None, limit: int) -> list[ReleaseRow]:
+    """As `list_releases`, with times and the tracker's version; what follows the release `after`."""
+    last = None if after is None else get_row(session, after)
+    return repository.of_model(session, model, after=last, limit=limit)
 
 
 def not_mirrored(session: Session) -> list[ReleaseRow]:
@@ -162,7 +163,7 @@ def _row(session: Session, reference: str, model: str | None) -> ReleaseRow:
             raise Conflict(f"More than one release begins with {reference}; give more digits of its id.")
         if rows:
             return rows[0]
-    known = [f"v{row.number}" if model else short(row.id) for row in repository.of_model(session, model)[:10]]
+    known = [f"v{row.number}" if model else short(row.id) for row in repository.of_model(session, model, limit=10)]
     if not known and model:
         raise NotFound(f"The model {model!r} has no release yet.")
     raise unknown_name("release", reference, known)

@@ -11,6 +11,7 @@ from clm.catalog.service import check_name, check_removable, get_model, get_task
 from clm.core.caller import Caller
 from clm.core.database import Database
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
+from clm.core.paging import Cursor, Limit, cut
 from clm.deployment.repository import get_deployment
 from clm.deployment.targets.targets import reconcile
 from clm.errors import Conflict, InvalidInput
@@ -36,6 +37,8 @@ def show_memory(
     database: DatabaseDep,
     settings: SettingsDep,
     task: Annotated[str | None, Query(description="none: all tasks")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 200,
 ) -> MemoryList:
     """The replay memories that the champion pins, with their rows as they are in the dataset now."""
     with database.read() as session:
@@ -43,7 +46,8 @@ def show_memory(
         if task is not None:
             get_task(session, name, task)
         found = contents(session, request.app.state.store, settings.paths, name, task)
-    return MemoryList(items=[MemoryOut.model_validate(each) for each in found])
+    page, following = cut(found, lambda each: each["task"], cursor, limit)
+    return MemoryList(items=[MemoryOut.model_validate(each) for each in page], next_cursor=following)
 
 
 @router.post("/models", status_code=202, dependencies=auth.MAKE)

@@ -28,6 +28,7 @@ class MemoryOut(Schema):
 
 class MemoryList(Schema):
     items: list[MemoryOut]
+    next_cursor: str | None = None
 
 
 class ModelIn(Body):

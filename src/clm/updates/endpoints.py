@@ -4,12 +4,12 @@ from fastapi import APIRouter, Query
 
 from clm.catalog.service import check_removable
 from clm.core.http import CallerDep, DatabaseDep, SettingsDep
+from clm.core.paging import Cursor, Limit
 from clm.updates import auth, log, repository, service
 from clm.updates.schemas import LogLine, LogPage, UpdateIn, UpdateList, UpdateOut
 from clm.updates.views import update_out
 
 router = APIRouter(prefix="/api/v1/updates", tags=["updates"])
-Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 @router.get("", dependencies=auth.READ)
@@ -17,7 +17,7 @@ def list_updates(
     database: DatabaseDep,
     model: str | None = None,
     state: str | None = None,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> UpdateList:
     with database.read() as session:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.encoders import jsonable_encoder
 
 from clm.core.http import DatabaseDep, SettingsDep
+from clm.core.paging import Cursor, Limit, cut
 from clm.views import auth, service
 from clm.views.lineage import trace
 from clm.views.schemas import LedgerOut, Overview, SettingsOut, TaskList
@@ -45,7 +46,12 @@ def get_lineage(
 
 
 @router.get("/models/{name}/tasks", dependencies=auth.READ)
-def list_tasks(name: str, request: Request, database: DatabaseDep) -> TaskList:
+def list_tasks(
+    name: str, request: Request, database: DatabaseDep, cursor: Cursor = None, limit: Limit = 200
+) -> TaskList:
     """The model's tasks, with how many rows and held-out examples each has."""
     with database.read() as session:
-        return TaskList(items=tasks_shown(session, request.app.state.store, name))
+        page, following = cut(
+            tasks_shown(session, request.app.state.store, name), lambda task: task.name, cursor, limit
+        )
+    return TaskList(items=list(page), next_cursor=following)

@@ -125,6 +125,7 @@ class TaskRow(TaskOut):
 
 class TaskList(Schema):
     items: list[TaskRow]
+    next_cursor: str | None = None
 
 
 class SettingOut(Schema):

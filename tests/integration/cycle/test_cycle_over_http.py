@@ -1,12 +1,15 @@
 """What a person does by command can be done over HTTP."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from clm.app import create_app
 from clm.core.database import Database
+from clm.duties.operations import Operations
 from clm.ingest import holding
 from clm.installation import Installation
 from clm.settings import Settings
@@ -86,6 +89,48 @@ def test_held_rows_are_decided(client: TestClient, home: Home) -> None:
     assert len(client.get(f"/api/v1/models/{MODEL}/held", params={"every": True}).json()["items"]) == 1
     assert client.post(path, json={"decision": "discarded"}).status_code == 409
     assert client.post("/api/v1/held/bat_none:decide", json={"decision": "released"}).status_code == 404
+
+
+def measured(client: TestClient, home: Home, task: str, body: str = "", **query: str) -> dict[str, Any]:
+    """The operation that a question about the impact began, after the worker did it."""
+    asked = client.post(f"/api/v1/models/{MODEL}/tasks/{task}:impact", params=query, content=body)
+    assert asked.status_code == 202, asked.json()
+    Operations(home.installation).tick()
+    return client.get(f"/api/v1/operations/{asked.json()['id']}").json()
+
+
+def test_an_impact_is_measured_by_the_worker(client: TestClient, home: Home) -> None:
+    removal = measured(client, home, "town", change="remove")
+    assert removal["state"] == "done" and removal["result"]["change"] == "remove"
+    assert {row["task"]: row["role"] for row in removal["result"]["tasks"]} == {"colour": "other", "town": "removed"}
+    rows = "".join(json.dumps({"prompt": f"how much is pear {n}?", "completion": f"{n}"}) + "\n" for n in range(30))
+    addition = measured(client, home, "price", rows, change="add", file_name="../../price.jsonl")
+    assert addition["state"] == "done", addition
+    assert [row["role"] for row in addition["result"]["tasks"]].count("new") == 1
+    few = measured(client, home, "price", rows[: rows.index("\n") + 1])
+    assert few["state"] == "failed" and "at least 5 are needed" in few["outcome"]
+    assert not list((home.settings.paths.run / "brought").iterdir())  # what was brought is gone again
+
+
+def test_an_impact_that_can_not_be_asked_for_is_refused(client: TestClient, home: Home) -> None:
+    path = f"/api/v1/models/{MODEL}/tasks"
+    assert client.post(f"{path}/nothing:impact", params={"change": "remove"}).status_code == 404
+    assert client.post(f"{path}/town:impact", params={"change": "remove"}, content="{}").status_code == 422
+    assert client.post(f"{path}/town:impact", params={"change": "swap"}).status_code == 422
+    assert not list(home.settings.paths.spool.iterdir())
+
+
+def test_a_task_without_an_expert_is_removed_and_one_with_an_expert_is_not(client: TestClient) -> None:
+    path = f"/api/v1/models/{MODEL}/tasks"
+    assert client.post(path, json={"name": "later", "protected": True}).status_code == 201
+    assert client.delete(f"{path}/later").status_code == 409  # it is protected
+    assert client.delete(f"{path}/later", params={"force": True, "dry_run": True}).status_code == 204
+    assert "later" in [task["name"] for task in client.get(path).json()["items"]]
+    assert client.delete(f"{path}/later", params={"force": True}).status_code == 204
+    shown = client.get(path).json()["items"]
+    assert [task["name"] for task in shown] == ["colour", "town"] and all(task["suite"] for task in shown)
+    refused = client.delete(f"{path}/town")
+    assert refused.status_code == 409 and "update of the kind `remove`" in refused.json()["detail"]
 
 
 def test_a_task_is_removed_with_an_update(client: TestClient, home: Home) -> None:

@@ -157,7 +157,11 @@ def test_over_http(pair: tuple[Release, Release], database: Database, paths: Pat
     client = TestClient(app)
     items = client.get("/releases", params={"model": "support"}).json()["items"]
     assert [(i["number"], i["alias"], i["verdict"]) for i in items] == [(2, "champion", None), (1, None, "pass")]
-    assert client.get("/releases", params={"model": "nobody"}).json() == {"items": []}
+    assert client.get("/releases", params={"model": "nobody"}).json()["items"] == []
+    first = client.get("/releases", params={"limit": 1}).json()
+    assert [i["number"] for i in first["items"]] == [2] and first["next_cursor"] == new.release_id
+    rest = client.get("/releases", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [i["number"] for i in rest["items"]] == [1] and rest["next_cursor"] is None
     detail = client.get(f"/releases/{old.release_id[:12]}").json()
     assert detail["manifest"] == old.manifest
     assert client.get("/releases/v1/compare/v2", params={"model": "support"}).json()["router_changed"] is True
