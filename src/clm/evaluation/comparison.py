@@ -137,7 +137,8 @@ class Comparison:
             distance = abs(self.difference + self.margin)
             width = self.difference - self.lower(level) if towards_pass else self.upper(level) - self.difference
             times = (width / distance) ** 2 if distance * _MOST_TIMES**0.5 > width else math.inf
-        least = exact.fewest_to_pass(self.margin, level) if towards_pass else 0
+        fewest = exact.fewest_gains_to_pass if self.difference > 0 else exact.fewest_to_pass
+        least = fewest(self.margin, level) if towards_pass else 0
         return None if times >= _MOST_TIMES else max(1, max(math.ceil(self.n * times * _CAUTION), least) - self.n)
 
     def _times_as_many(self, towards_pass: bool, level: float) -> float:

@@ -60,6 +60,11 @@ def pass_probability(n: int, margin: float, level: float, winning: float, losing
     return float(probability_within(limits, n, np.array([winning]), np.array([losing]))[0])
 
 
+def fewest_gains_to_pass(margin: float, level: float) -> int:
+    """Examples that pass if each is a gain: at the margin at most (1 - margin) / 2 of them would be."""
+    return math.ceil(math.log(level) / math.log((1 - margin) / 2))
+
+
 def fewest_to_pass(margin: float, level: float) -> int:
     """With how many examples an update without a differing pair passes: nothing can show less with fewer."""
     return math.ceil(math.log(level) / math.log1p(-margin) - _SLACK)

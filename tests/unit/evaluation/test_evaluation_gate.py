@@ -53,6 +53,14 @@ def test_no_estimate_where_the_loss_is_the_margin() -> None:
     assert verdict.verdict == "inconclusive" and verdict.more_examples is None
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_gain_on_a_few_examples_needs_a_few_more(n: int) -> None:
+    few = judge_one(right(n, n), right(0, n))
+    assert few.verdict == "inconclusive" and few.more_examples is not None and few.more_examples <= 6
+    more = n + few.more_examples
+    assert judge_one(right(more, more), right(0, more)).verdict == "pass"
+
+
 def test_a_gain_passes() -> None:
     assert judge_one(right(70, 80), right(5, 80)).verdict == "pass"
 
