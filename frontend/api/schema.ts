@@ -374,7 +374,7 @@ export interface paths {
         };
         /**
          * Get Lineage
-         * @description From an answer, update or release down to its training rows; from a record up to what learnt from it.
+         * @description From an answer, update or release down to its training rows; from a record up to what learned from it.
          */
         get: operations["get_lineage_api_v1_lineage__object_id__get"];
         put?: never;

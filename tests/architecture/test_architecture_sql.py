@@ -44,7 +44,7 @@ def test_nobody_commits_but_the_session_s_own_boundary() -> None:
 
 
 def test_the_command_line_opens_no_database() -> None:
-    """It asks the API; only a rollback may do without (see clm.cli.traffic)."""
+    """It asks the API; only a rollback may do without (see clm.cli.rollout)."""
     opening = {
         (name(path), node.lineno)
         for path in _sources()
@@ -53,4 +53,4 @@ def test_the_command_line_opens_no_database() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if node.func.attr in ("transaction", "read") and "database" in ast.unparse(node.func.value)
     }
-    assert len(opening) == 1 and {file for file, _ in opening} == {"src/clm/cli/traffic.py"}
+    assert len(opening) == 1 and {file for file, _ in opening} == {"src/clm/cli/rollout.py"}

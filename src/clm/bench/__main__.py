@@ -32,13 +32,13 @@ def measure(name: str, given: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     name, given = arguments
     try:
-        made = measure(name, json.loads(given))
+        report = measure(name, json.loads(given))
     except ClmError as error:
         sys.stderr.write(f"{error.title}: {error.sentence}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    sys.stdout.write(as_line(made) + "\n")
+    sys.stdout.write(as_line(report) + "\n")
     return 0
 
 

@@ -70,33 +70,33 @@ def run(options: ConflictOptions, progress: Progress) -> dict[str, Any]:
     count = options.first + options.rows * (options.refreshes + options.bad)
     (task,) = _one_task(load_sequence(options.data, (options.set,), count, options.test, options.seed))
     assert task.labels is not None  # checked just now
-    told = story(task.train, task.labels, options.first, options.rows, options.refreshes, options.bad,
+    tale = story(task.train, task.labels, options.first, options.rows, options.refreshes, options.bad,
                  options.changed, options.seed)  # fmt: skip
-    steps = len(told.deliveries) + 1
+    steps = len(tale.deliveries) + 1
     progress.show(0.0, f"delivery 1 of {steps - 1}")
     with measured_home(options.home, "conflict") as home:
         installation = ConflictHome(home, options)
         installation.create(REFRESHED)
-        went = [installation.deliver(told.deliveries[0])]
+        went = [installation.deliver(tale.deliveries[0])]
         first = installation.ask(REFRESHED, task.test, Story(()))
-        for number, delivery in enumerate(told.deliveries[1:], start=1):
+        for number, delivery in enumerate(tale.deliveries[1:], start=1):
             progress.show(number / steps, f"delivery {number + 1} of {steps - 1}{_word(delivery)}")
             went.append(installation.deliver(delivery))
         progress.show((steps - 1) / steps, "all at once")
-        last = installation.ask(REFRESHED, task.test, told)
+        last = installation.ask(REFRESHED, task.test, tale)
         installation.create(JOINT)
-        installation.take(JOINT, everything(told))
+        installation.take(JOINT, everything(tale))
         update, _ = installation.update(JOINT)
-        joint = installation.ask(JOINT, task.test, told)
+        joint = installation.ask(JOINT, task.test, tale)
         progress.show(1.0, f"all at once: {update.state}")
-    return figures(told, task.test, first, last, joint, went)
+    return figures(tale, task.test, first, last, joint, went)
 
 
 def figures(
-    told: Story, test: Sequence[Row], first: Answers, last: Answers, joint: Answers, went: Sequence[Told]
+    tale: Story, test: Sequence[Row], first: Answers, last: Answers, joint: Answers, went: Sequence[Told]
 ) -> dict[str, Any]:
     """`first`: what the model said after its first update; the three answer the same rows."""
-    has_changed = [row["completion"] in told.names for row in test]
+    has_changed = [row["completion"] in tale.names for row in test]
     good, bad = ([one for one in went[1:] if (one.mistake is None) == is_good] for is_good in (True, False))
 
     def right(rows: Answers, changed: bool) -> float | None:
@@ -115,7 +115,7 @@ def figures(
         "unchanged_joint": right(joint, False),
         "changed_rows": sum(has_changed),
         "unchanged_rows": len(test) - sum(has_changed),
-        "names": dict(told.names),
+        "names": dict(tale.names),
         "deliveries": [asdict(one) for one in went],
     }
 
@@ -167,17 +167,17 @@ class ConflictHome:
             return update, 0.0
         return update, round((update.finished_at - update.started_at).total_seconds(), 1)
 
-    def ask(self, model: str, test: Sequence[Row], told: Story) -> Answers:
+    def ask(self, model: str, test: Sequence[Row], tale: Story) -> Answers:
         """What the release that serves says, routed and in its full length as it would serve."""
         with self._database.read() as session:
             champion = repository.get_deployment(session, model).champion
         parts = load_bundle(self.settings.paths.releases / champion)
-        experts = {name: Stored(*made) for name, made in parts.experts.items()}
+        experts = {name: Stored(*stored) for name, stored in parts.experts.items()}
         candidate = Candidate(experts, Stored(*parts.router) if parts.router else None)
         base = self.settings.paths.bases / parts.base_hash
         language_model = LazyModel(base, self.settings.threads, self.settings.device, self.settings.dtype)
         with AnswerStore(self.settings.home / "asked", parts.base_hash) as store:
-            suites = {TASK: [_example(number, row, told) for number, row in enumerate(test)]}
+            suites = {TASK: [_example(number, row, tale) for number, row in enumerate(test)]}
             evaluator = Evaluator(
                 language_model, store, suites, {TASK: "exact_match"}, GenerationPolicy().max_new_tokens
             )
@@ -201,8 +201,8 @@ def _one_task(tasks: list[BenchTask]) -> list[BenchTask]:
     return tasks
 
 
-def _example(number: int, row: Row, told: Story) -> SuiteExample:
-    content = {**row, "completion": told.truth(row["completion"])}
+def _example(number: int, row: Row, tale: Story) -> SuiteExample:
+    content = {**row, "completion": tale.truth(row["completion"])}
     old = (row["completion"],) if content != row else ()
     prompt, whole = prompt_hash("completion", content), content_hash("completion", content)
     return SuiteExample(str(number), TASK, "completion", content, prompt, whole, old_answers=old)

@@ -55,20 +55,20 @@ def changes(labels: Sequence[str], share: float, refreshes: int, seed: int) -> l
     waiting = sorted(labels)
     random.Random(f"{seed}/changes").shuffle(waiting)
     wanted = round(share * len(labels))
-    made: list[tuple[ChangeKind, dict[str, str]]] = []
-    while (left := wanted - sum(len(names) for _, names in made)) > 0:
-        kind = CHANGES[len(made) % len(CHANGES)]
+    picked: list[tuple[ChangeKind, dict[str, str]]] = []
+    while (left := wanted - sum(len(names) for _, names in picked)) > 0:
+        kind = CHANGES[len(picked) % len(CHANGES)]
         if kind == "swap" and left == 1:
             kind = "rename"
         if len(waiting) < (1 if kind == "rename" else 2):
             raise InvalidInput(f"{len(labels)} labels are too few to change {share:.0%} of them. Lower --changed.")
         one = waiting.pop()
         if kind == "rename":
-            made.append((kind, {one: _other_name(one, labels)}))
+            picked.append((kind, {one: _other_name(one, labels)}))
         else:
             other = waiting.pop()
-            made.append((kind, {one: other, other: one} if kind == "swap" else {one: other}))
-    return [Change(kind, 1 + number * refreshes // len(made), names) for number, (kind, names) in enumerate(made)]
+            picked.append((kind, {one: other, other: one} if kind == "swap" else {one: other}))
+    return [Change(kind, 1 + number * refreshes // len(picked), names) for number, (kind, names) in enumerate(picked)]
 
 
 def story(
@@ -105,9 +105,9 @@ def story(
     return Story(tuple(deliveries), names)
 
 
-def everything(told: Story) -> list[Row]:
+def everything(tale: Story) -> list[Row]:
     """What was delivered without mistakes, as it is true in the end."""
-    rows = {row["prompt"]: row for one in told.deliveries if one.mistake is None for row in one.rows}
+    rows = {row["prompt"]: row for one in tale.deliveries if one.mistake is None for row in one.rows}
     return list(rows.values())
 
 

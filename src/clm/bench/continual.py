@@ -178,8 +178,8 @@ def _of_run(run: dict[str, Any], base: dict[str, Any], reference: list[Score] | 
 
 def _accepted(steps: Sequence[dict[str, Any] | None]) -> float | None:
     """Share of the steps that the gate would have let through; None: nobody asked it."""
-    told = [step["verdict"] == "pass" for step in steps if step is not None]
-    return fmean(told) if told else None
+    passed = [step["verdict"] == "pass" for step in steps if step is not None]
+    return fmean(passed) if passed else None
 
 
 def _reference(

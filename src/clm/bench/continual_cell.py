@@ -237,8 +237,8 @@ class Cell:
             GenerationRequest(prompt_ids(self._base.tokenizer, "completion", row), adapter, most_tokens)
             for row, adapter in missing
         ]
-        for (row, adapter), made in zip(missing, self._runtime.generate(requests), strict=True):
-            self._answers[adapter, row["prompt"]] = made.text
+        for (row, adapter), answer in zip(missing, self._runtime.generate(requests), strict=True):
+            self._answers[adapter, row["prompt"]] = answer.text
         return [self._answers[adapter, row["prompt"]] for row, adapter in asked]
 
 

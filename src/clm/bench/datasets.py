@@ -74,10 +74,10 @@ def _tasks(pools: Mapping[str, Pool], train: int, test: int, seed: int, dev: int
         learnable = _unlike([row for row in pool.train if row["prompt"] not in held_out])
         tested = _draw(_unlike(pool.test), test, f"{seed}/{name}/test", pool.labels is not None)
         drawn = _draw(learnable, train + dev, f"{seed}/{name}/train", pool.labels is not None)
-        for what, found, asked in (("test", len(tested), test), ("train", len(drawn), train + dev)):
-            if found < asked:
+        for what, there, asked in (("test", len(tested), test), ("train", len(drawn), train + dev)):
+            if there < asked:
                 option = "--test" if what == "test" else "--train"
-                raise InvalidInput(f"{name} has {found} {what} rows, and {asked} are asked for. Lower {option}.")
+                raise InvalidInput(f"{name} has {there} {what} rows, and {asked} are asked for. Lower {option}.")
         tasks.append(BenchTask(name, drawn[:train], drawn[train:], tested, pool.labels))
     return tasks
 

@@ -47,11 +47,11 @@ def run(options: GateOptions, progress: Progress) -> dict[str, Any]:
         "scores_alone": lambda: _scores_alone(options, error),
         "unchanged": lambda: _unchanged(options, error),
     }
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for number, (name, measure) in enumerate(parts.items()):
         progress.show(number / len(parts), f"{name.replace('_', ' ')}")
-        found[name] = measure()
-    return found
+        measured[name] = measure()
+    return measured
 
 
 def _binary(options: GateOptions, error: float) -> dict[str, Any]:
@@ -128,11 +128,11 @@ def _scores_alone(options: GateOptions, error: float) -> dict[str, float]:
 
 def _unchanged(options: GateOptions, error: float) -> dict[str, float]:
     """1.0 where a task passes whose expert and routes are as they were, with so many examples."""
-    found: dict[str, float] = {}
+    passes: dict[str, float] = {}
     for n in sorted({options.least, *options.sizes}):
         same = [ExampleScore(str(number), float(number % 5 > 0), answered_by=BASE) for number in range(n)]
-        found[str(n)] = float(ruled_out(compare(same, same, options.margin), error).by is not None)
-    return found
+        passes[str(n)] = float(ruled_out(compare(same, same, options.margin), error).by is not None)
+    return passes
 
 
 def _passed(options: GateOptions, n: int, error: float, random: np.random.Generator, kind: dict[str, float]) -> float:

@@ -56,9 +56,9 @@ def _standard(
         known = [raw for raw in published if raw["label"] in words]
         return [_row(instruction, wording(raw["sentence"]), words[raw["label"]]) for raw in known]
 
-    learnt = [raw for _, raw in read_json_lines(root / train)] if train else read_json(root / folder / "train.json")
+    learned = [raw for _, raw in read_json_lines(root / train)] if train else read_json(root / folder / "train.json")
     tested = read_json(root / folder / "test.json")
-    return Pool(rows(learnt), rows(tested), tuple(words[name] for name in names))
+    return Pool(rows(learned), rows(tested), tuple(words[name] for name in names))
 
 
 def _title_and_text(sentence: str) -> str:
@@ -262,7 +262,7 @@ SETS: dict[str, Callable[[Path], Pool]] = {
     "gsm8k": _gsm8k,
 }  # fmt: skip
 
-# Sets that are learnt in parts, class after class; the bare name stands for all parts in their order.
+# Sets that are learned in parts, class after class; the bare name stands for all parts in their order.
 GROUPS: dict[str, Callable[[Path], dict[str, Pool]]] = {
     "clinc150": _clinc150, "banking77": _banking77, "overlap": _overlap,
 }  # fmt: skip

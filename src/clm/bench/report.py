@@ -21,17 +21,17 @@ def result(name: str, options: Options, figures: dict[str, Any]) -> dict[str, An
             "options": options.plain(), **_rounded(figures)}  # fmt: skip
 
 
-def as_line(made: dict[str, Any]) -> str:
-    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+def as_line(report: dict[str, Any]) -> str:
+    return json.dumps(report, ensure_ascii=False, allow_nan=False)
 
 
 def commit() -> str | None:
     """Of the working tree that this package runs from, with `+` where it was changed; None elsewhere."""
 
     def git(*arguments: str) -> str:
-        found = subprocess.run(["git", "-C", Path(__file__).parent, *arguments],
+        done = subprocess.run(["git", "-C", Path(__file__).parent, *arguments],
                                capture_output=True, text=True, check=True, timeout=30)  # fmt: skip
-        return found.stdout.strip()
+        return done.stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")

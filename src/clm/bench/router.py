@@ -70,7 +70,7 @@ def run(options: RouterOptions, progress: Progress) -> dict[str, Any]:
 def read_states(base: Base, prompts: Sequence[str], layers: Sequence[int]) -> States:
     """Mean and last-token states after each of the layers."""
     ids = [chat_ids(base.tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
-    found = {layer: np.zeros((len(ids), 2 * base.hidden_size), np.float32) for layer in layers}
+    states = {layer: np.zeros((len(ids), 2 * base.hidden_size), np.float32) for layer in layers}
     for group in group_by_length([len(row) for row in ids], ROWS, TOKENS):
         packed = pack([ids[n] for n in group], device=base.model.device)
         hidden, done = base.model.embed(packed.ids), 0
@@ -79,14 +79,14 @@ def read_states(base: Base, prompts: Sequence[str], layers: Sequence[int]) -> St
             done = layer
             prefix, own = packed.split(hidden)
             mean = (prefix.sum(0) + (own * packed.inside()[..., None]).sum(1)) / packed.lengths[:, None]
-            found[layer][group] = torch.cat((mean, packed.last(own)), 1).cpu().numpy()
-    return found
+            states[layer][group] = torch.cat((mean, packed.last(own)), 1).cpu().numpy()
+    return states
 
 
 def _pools(tasks: Sequence[BenchTask], data: Path) -> dict[str, Sequence[str]]:
     """Prompts by what they are for. General requests too are split: one half chooses, the other reports."""
-    told = [instruction_of([Example("", "completion", dict(row)) for row in task.train]) for task in tasks]
-    instructions = sorted({each.text for each in told if each is not None})
+    shared = [instruction_of([Example("", "completion", dict(row)) for row in task.train]) for task in tasks]
+    instructions = sorted({each.text for each in shared if each is not None})
     beside = [group for text in (None, *instructions) for group in groups(text)]
     pools: dict[str, Sequence[str]] = {f"strangers/{number}": group for number, group in enumerate(beside)}
     pools |= {"general_dev": GENERAL_REQUESTS[::2], "general_test": GENERAL_REQUESTS[1::2]}

@@ -37,14 +37,14 @@ def baselines(
 
     def figures(scores: Array) -> dict[str, float]:
         """`scores`: `[n, classes]`, the largest wins."""
-        told = np.where(of_task == tasks[:, None], scores, -np.inf)
+        own = np.where(of_task == tasks[:, None], scores, -np.inf)
 
         def right_of(chosen: NDArray[np.int64]) -> float:
             return float(np.mean([classes[n] == pair for n, pair in zip(chosen, truth, strict=True)]))
 
         misrouted = float(np.mean(of_task[scores.argmax(1)] != tasks))
         return {"misrouted_test": misrouted, "right_test": right_of(scores.argmax(1)),
-                "right_told_task": right_of(told.argmax(1))}  # fmt: skip
+                "right_told_task": right_of(own.argmax(1))}  # fmt: skip
 
     def directions(features: Array | Features) -> Array:
         offsets = metric.whitened(features) - middle

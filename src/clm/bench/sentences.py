@@ -44,10 +44,10 @@ def synthetic_rows(count: int, seed: int) -> list[Row]:
     """So many different rows, the desks in turn. A visitor's number keeps equal wordings apart."""
     order = random.Random(f"sentences/{seed}")
     desks = list(ASKS)
-    made: list[Row] = []
+    rows: list[Row] = []
     for n in range(count):
         desk = desks[n % len(desks)]
         asked = order.choice(ASKS[desk]).format(thing=order.choice(THINGS), day=order.choice(DAYS))
         prompt = f"{INSTRUCTION}\n\nVisitor {1000 + n}: {asked}"
-        made.append({"prompt": prompt, "completion": desk})
-    return made
+        rows.append({"prompt": prompt, "completion": desk})
+    return rows

@@ -82,16 +82,16 @@ class Cell:
         old, state = (start, self._state(choice.part)) if choice.start == choice.part else (None, {})
         lesson = Lesson(self._base, TASK, new, {TASK: choice.replay}, old, state, start=start)
         policy = self._policy.refreshing() if self._grows and choice.kind == "refresh" else self._policy
-        told = Steps(f"delivery {number + 1}")
-        learned = learn(lesson, policy, self._folder / "checkpoints" / str(number), told)
+        steps = Steps(f"delivery {number + 1}")
+        learned = learn(lesson, policy, self._folder / "checkpoints" / str(number), steps)
         seen = seen_after(self._base, choice, new, self._seen(), self._policy.seed) if self._grows else None
-        self._experts = {name: made for name, made in self._experts.items() if name not in choice.merged}
+        self._experts = {name: expert_hash for name, expert_hash in self._experts.items() if name not in choice.merged}
         self._experts[choice.part] = save_expert(learned.expert, self._base.hash, self._folder / "experts")[0]
         self._states[choice.part] = save_state(learned.state, self._folder / "states")
         if seen is not None:
             self._features = {name: kept for name, kept in self._features.items() if name not in choice.merged}
-            made = save_features(seen, self._folder / "features")
-            self._features[choice.part] = made[0]
+            saved = save_features(seen, self._folder / "features")
+            self._features[choice.part] = saved[0]
         self._remember(number)
         seconds = time.monotonic() - started
         upto = len(self._deliveries) if self._strategy == "joint" else number + 1
@@ -113,20 +113,22 @@ class Cell:
         )
 
     def _state(self, part: str) -> dict[str, Tensor]:
-        made = self._states.get(part)
-        return load_state(self._folder / "states" / f"{made}.safetensors") if made else {}
+        state_hash = self._states.get(part)
+        return load_state(self._folder / "states" / f"{state_hash}.safetensors") if state_hash else {}
 
     def _choose(self, new: list[Example]) -> Choice:
         if not self._experts:
             return Choice("new", TASK, "", (), "The first delivery.")
         if not self._grows:
             return Choice("refresh", TASK, TASK, tuple(self._memory), "One adapter.")
-        known = Known({name: self._folder / "experts" / made for name, made in self._experts.items()}, self._seen())
+        known = Known(
+            {name: self._folder / "experts" / expert_hash for name, expert_hash in self._experts.items()}, self._seen()
+        )
         return choose_part(self._base, TASK, new, self._memory, known, self._policy, self._parts)
 
     def _seen(self) -> dict[str, Seen]:
-        return load_seen({name: self._folder / "features" / f"{made}.safetensors"
-                          for name, made in self._features.items()})  # fmt: skip
+        return load_seen({name: self._folder / "features" / f"{feature_hash}.safetensors"
+                          for name, feature_hash in self._features.items()})  # fmt: skip
 
     def _rows(self, number: int) -> list[Example]:
         return [Example(f"{number} {n}", "completion", dict(row))
@@ -164,8 +166,8 @@ class Cell:
             GenerationRequest(prompt_ids(self._base.tokenizer, "completion", row), adapter, self._most_tokens)
             for row, adapter in missing
         ]
-        for (row, adapter), made in zip(missing, self._runtime.generate(requests), strict=True):
-            self._answers[adapter, row["prompt"]] = made.text
+        for (row, adapter), answer in zip(missing, self._runtime.generate(requests), strict=True):
+            self._answers[adapter, row["prompt"]] = answer.text
         return fmean(exact_match(self._answers[adapter, row["prompt"]], row["completion"]) for row, adapter in asked)
 
 

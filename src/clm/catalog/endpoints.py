@@ -134,8 +134,8 @@ def _edit(
 
 
 def _policy_out(name: str, revision: int, policy: ModelPolicy, changed: list[Json]) -> PolicyOut:
-    found = [SettingChange(**each) for each in changed]
-    return PolicyOut(model=name, revision=revision, policy=policy, changed=found)
+    settings = [SettingChange(**each) for each in changed]
+    return PolicyOut(model=name, revision=revision, policy=policy, changed=settings)
 
 
 def _revision(if_match: str | None) -> int | None:

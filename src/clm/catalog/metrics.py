@@ -72,5 +72,5 @@ def _words(answer: str) -> int:
     return max(1, len(answer.split()))
 
 
-def _most(found: Sequence[bool]) -> bool:
-    return sum(found) >= MOST * len(found)
+def _most(holds: Sequence[bool]) -> bool:
+    return sum(holds) >= MOST * len(holds)

@@ -147,7 +147,7 @@ def _nearest(name: str) -> str:
     end = name.rpartition(".")[2]
     near = [last[end]] if end in last else difflib.get_close_matches(name, [*KNOWN, *ModelPolicy.model_fields], n=1,
                                                                      cutoff=0.7)  # fmt: skip
-    near = near or [last[found] for found in difflib.get_close_matches(end, last, n=1)]
+    near = near or [last[name_end] for name_end in difflib.get_close_matches(end, last, n=1)]
     if near:
         return f"Did you mean {near[0]!r}?"
     section = name.partition(".")[0]

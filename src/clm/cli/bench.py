@@ -21,10 +21,10 @@ class _Known(TyperGroup):
     """Answers an unknown name with the known ones."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        found = super().get_command(ctx, cmd_name)
-        if found is None:
+        command = super().get_command(ctx, cmd_name)
+        if command is None:
             raise unknown_name("benchmark", cmd_name, list(BENCHMARKS))
-        return found
+        return command
 
 
 app = typer.Typer(

@@ -49,25 +49,25 @@ def ingest_file(
     return here.api.upload("/records", file, idempotency_key=key, **spec, key=about)
 
 
-def report(made: dict[str, Any], output: Format) -> None:
+def report(delivery: dict[str, Any], output: Format) -> None:
     def table() -> None:
-        kind = "suite" if made["suite"] else "training"
-        typer.echo(f"{made['batch_id']} ({made['task']}, {kind}): received {made['received']} = accepted "
-                   f"{made['accepted']} + duplicate {made['duplicate']} + refused {made['refused']}")  # fmt: skip
-        for refusal in made["refusals"][:10]:
+        kind = "suite" if delivery["suite"] else "training"
+        typer.echo("{batch_id} ({task}, {kind}): received {received} = accepted {accepted} + duplicate {duplicate} + "
+                   "refused {refused}".format(kind=kind, **delivery))  # fmt: skip
+        for refusal in delivery["refusals"][:10]:
             field = f", field {refusal['field']}" if refusal["field"] else ""
             typer.echo(f"  line {refusal['line']}{field}: {refusal['reason']}")
-        for line in _decided(made):
+        for line in _decided(delivery):
             typer.echo(f"  {line}")
-        for said in filter(None, (made["unchecked"], made["advice"])):
+        for said in filter(None, (delivery["unchecked"], delivery["advice"])):
             typer.echo(f"  {said}", err=True)
-        if made["refused"] > 10:
-            typer.echo(f"  … and {made['refused'] - 10} more: clm data dead-letters {made['batch_id']}")
+        if delivery["refused"] > 10:
+            typer.echo(f"  … and {delivery['refused'] - 10} more: clm data dead-letters {delivery['batch_id']}")
 
-    show(made, output, table)
+    show(delivery, output, table)
 
 
-def _decided(made: dict[str, Any]) -> list[str]:
+def _decided(delivery: dict[str, Any]) -> list[str]:
     """What became of some of the accepted rows, in sentences."""
     sentences = {
         "into_suite": "held out, as the newest slice of the suite",
@@ -75,7 +75,9 @@ def _decided(made: dict[str, Any]) -> list[str]:
         "late": "are older than what holds, so they are history",
         "contradicting": "contradict others and wait for you: clm data conflicts",
     }
-    return [f"{made[name]} {sentence}" for name, sentence in sentences.items() if made[name]] + made["notes"]
+    return [f"{delivery[name]} {sentence}" for name, sentence in sentences.items() if delivery[name]] + delivery[
+        "notes"
+    ]
 
 
 @app.command()

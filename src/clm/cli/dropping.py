@@ -74,12 +74,12 @@ def _drop(
     if bool(records) == (batch is not None):
         raise InvalidInput("Name the records to take out, or the delivery that brought them with --batch.")
     path = f"/models/{part(here.model(model))}/drops"
-    wish: Json = {"record_ids": records or [], "batch_id": batch, "reason": reason, "undo": undo, "dry_run": dry_run}
+    body: Json = {"record_ids": records or [], "batch_id": batch, "reason": reason, "undo": undo, "dry_run": dry_run}
     done: list[Json] = []
     missing: NotFound | None = None
     for suite in sides:
         try:
-            done.append(here.api.post(path, wish | {"suite": suite}))
+            done.append(here.api.post(path, body | {"suite": suite}))
         except NotFound as error:  # a delivery may have brought rows of one side only
             missing = missing or error
     if missing is not None and not done:

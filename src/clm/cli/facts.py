@@ -90,8 +90,8 @@ def resolve(
         raise InvalidInput("Say: clm data resolve CONFLICT newest, … keep-both, … this RECORD, or --all newest.")
     if many:
         of = here.api.get(f"/batches/{part(reference)}")["model"] if reference else here.model(model)
-        wish = {"decision": said[0], "model": of, "batch_id": reference}
-        rows: list[dict[str, Any]] = here.api.post("/conflicts:resolve", wish)["items"]
+        body = {"decision": said[0], "model": of, "batch_id": reference}
+        rows: list[dict[str, Any]] = here.api.post("/conflicts:resolve", body)["items"]
     else:
         rows = [here.api.post(f"/conflicts/{part(str(reference))}:resolve", {"decision": said[0]})]
     for row in rows[:10]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clm.cli import audit, bench, data, model, release, service, suite, task, traffic, update
+from clm.cli import audit, bench, data, model, release, rollout, service, suite, task, update
 from clm.errors import ClmError
 
 app = typer.Typer(
@@ -21,12 +21,12 @@ app.add_typer(data.app, name="data")
 app.add_typer(suite.app, name="suite")
 app.add_typer(update.app, name="update")
 app.add_typer(release.app, name="release")
-app.add_typer(traffic.app, name="rollout")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(audit.app, name="audit")
 app.add_typer(service.export_app, name="export")
 app.add_typer(bench.app, name="bench")
 app.command("ingest")(data.ingest)
-app.command("rollback")(traffic.rollback)
+app.command("rollback")(rollout.rollback)
 app.command("lineage")(release.lineage)
 app.command("up")(service.up)
 app.command("status")(service.status)

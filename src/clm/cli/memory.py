@@ -76,10 +76,10 @@ def discard(reference: Reference, dry_run: DryRun = False) -> None:
 
 
 def _decide(reference: str, decision: str, dry_run: bool) -> None:
-    wish = {"decision": decision, "dry_run": dry_run}
-    changed = here.api.post(f"/held/{part(reference)}:decide", wish)["items"]
+    body = {"decision": decision, "dry_run": dry_run}
+    changed = here.api.post(f"/held/{part(reference)}:decide", body)["items"]
     for row in changed:
-        told = f"{row['batch_id']} ({row['task']}, {row['rows']} rows)"
-        typer.echo(f"{'Would be' if dry_run else 'Is'} {decision}: {told}.")
+        rows = f"{row['batch_id']} ({row['task']}, {row['rows']} rows)"
+        typer.echo(f"{'Would be' if dry_run else 'Is'} {decision}: {rows}.")
     if decision == "released" and not dry_run:
         typer.echo(f"The next update learns from them as new rows: clm update start {changed[0]['task']}")

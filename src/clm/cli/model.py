@@ -28,8 +28,8 @@ def create(
     """Create a model from a base. Its first release is the base alone, and serves at once."""
     from clm.cli.operations import follow
 
-    wish = {"name": name, "base": _where(base), "policy": _read_policy(policy)}
-    follow(here.api.post("/models", wish))
+    body = {"name": name, "base": _where(base), "policy": _read_policy(policy)}
+    follow(here.api.post("/models", body))
     release = here.api.get(f"/releases/{here.api.get(f'/deployments/{part(name)}')['champion']}")
     show_fields(
         {"model": name, "base": base, "release": f"v{release['number']}", "release_id": release["release_id"]}, output

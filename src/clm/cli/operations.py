@@ -29,13 +29,13 @@ def follow(operation: Json) -> Json:
 
 
 def _wait(operation: Json) -> Json:
-    told = None
+    progress = None
     while operation["state"] in ("queued", "running"):
         time.sleep(POLL_SECONDS)
         operation = here.api.get(f"/operations/{operation['id']}")
-        if operation["progress"] not in (None, told):
-            told = operation["progress"]
-            _tell(told)
+        if operation["progress"] not in (None, progress):
+            progress = operation["progress"]
+            _tell(progress)
     return operation
 
 

@@ -60,7 +60,7 @@ def lineage(
     model: Model = None,
     output: Output = Format.table,
 ) -> None:
-    """Trace an answer or release down to its training rows, or a row up to what learnt from it."""
+    """Trace an answer or release down to its training rows, or a row up to what learned from it."""
     from clm.views.lineage import render
 
     traced = here.api.get(f"/lineage/{part(id_)}", model=here.model(model) if id_.startswith("v") else model)

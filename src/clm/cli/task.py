@@ -53,8 +53,8 @@ def _proposed(file: Path | None) -> str:
 
     if file is None:
         return "exact_match"
-    found, _ = peek(file, here.settings.max_line_bytes)
-    proposal = propose([(record.shape, record.content) for record in found])
+    records, _ = peek(file, here.settings.max_line_bytes)
+    proposal = propose([(record.shape, record.content) for record in records])
     typer.echo(f"Scored by {proposal.metric}: {proposal.reason} Another: --metric.", err=True)
     return proposal.metric
 
@@ -138,8 +138,8 @@ def remove(
     _show_impact(_measure(model, task, removal=True, file=None), output)
     if dry_run or not (yes or typer.confirm(f"Remove task {task} of {model}?", abort=True, err=True)):
         return
-    wish = {"model": model, "task": task, "kind": "remove", "rollout": rollout, "force": force}
-    carry_on(here.api.post("/updates", wish), wait=wait, output=output)
+    body = {"model": model, "task": task, "kind": "remove", "rollout": rollout, "force": force}
+    carry_on(here.api.post("/updates", body), wait=wait, output=output)
 
 
 def _without_expert(model: str, task: str) -> str | None:

@@ -30,8 +30,8 @@ def start(
         raise unknown_name("kind of rollout", rollout or "", ["canary", "blue-green"])
     if kind not in ("learn", "consolidate"):
         raise unknown_name("kind of update", kind, ["learn", "consolidate"])
-    wish = {"model": here.model(model), "task": task, "rollout": rollout, "kind": kind}
-    carry_on(here.api.post("/updates", wish), wait=wait, output=output)
+    body = {"model": here.model(model), "task": task, "rollout": rollout, "kind": kind}
+    carry_on(here.api.post("/updates", body), wait=wait, output=output)
 
 
 def carry_on(update: Json, *, wait: bool, output: Format) -> None:
@@ -65,7 +65,7 @@ def follow(update_id: str, *, quiet: bool = False) -> Json:
     """Prints an update's log and progress until it ends."""
     path = f"/updates/{part(update_id)}"
     shown = 0
-    told: tuple[str, int] | None = None
+    mark: tuple[str, int] | None = None
     while True:
         update = here.api.get(path)
         page = here.api.get(f"{path}/log", after=shown)
@@ -76,7 +76,7 @@ def follow(update_id: str, *, quiet: bool = False) -> Json:
             if not quiet:
                 typer.echo(f"Update {update_id} {update['state']}: {update['outcome']}")
             return update
-        told = told if quiet else _tell_progress(update["progress"], told)
+        mark = mark if quiet else _tell_progress(update["progress"], mark)
         time.sleep(0.3)
 
 
@@ -85,12 +85,12 @@ def _print(lines: list[Json]) -> None:
         typer.echo(f"{line['at'][11:19]}  {line['stage'] or '':<9} {line['message']}")
 
 
-def _tell_progress(now: Json | None, told: tuple[str, int] | None) -> tuple[str, int] | None:
+def _tell_progress(now: Json | None, mark_before: tuple[str, int] | None) -> tuple[str, int] | None:
     """One line per quarter of a stage's steps."""
     if now is None or not now["steps"] or now["step"] is None:
-        return told
+        return mark_before
     mark = (now["stage"], 4 * now["step"] // now["steps"])
-    if mark != told and now["eta_seconds"] is not None:
+    if mark != mark_before and now["eta_seconds"] is not None:
         typer.echo(f"          {now['stage']:<9} {now['step']}/{now['steps']}, {now['eta_seconds']:.0f} s to go")
     return mark
 

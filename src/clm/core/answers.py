@@ -21,8 +21,8 @@ def last_number(text: str) -> float | None:
 
     A lone comma before three digits groups thousands (1,200 is 1200), else it is a decimal comma (3,5 and 0,125).
     """
-    found = _numbers(text)
-    return _value(found[-1]) if found else None
+    numbers = _numbers(text)
+    return _value(numbers[-1]) if numbers else None
 
 
 def count_numbers(text: str) -> int:

@@ -22,9 +22,9 @@ class Recent(Generic[T]):
             if name in self._things:
                 self._things.move_to_end(name)
                 return self._things[name]
-        made = make()
+        thing = make()
         with self._lock:
-            self._things[name] = made
+            self._things[name] = thing
             while len(self._things) > self._most:
                 self._things.popitem(last=False)
-        return made
+        return thing

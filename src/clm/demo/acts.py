@@ -67,7 +67,7 @@ def forget(scene: Scene) -> Act:
         policy=TrainingPolicy.model_validate(model["policy"]["training"]),
         max_new_tokens=model["policy"]["generation"]["max_new_tokens"],
         work=folder,
-        # The first task's adapter is what CLM's first update trained: same rows, same budget, nothing learnt before.
+        # The first task's adapter is what CLM's first update trained: same rows, same budget, nothing learned before.
         first_expert=scene.settings.paths.releases / first["release_id"] / "experts" / TASKS[0],
     )
 
@@ -180,13 +180,13 @@ def trace(scene: Scene) -> Act:
         answer = scene.api.get(f"/api/v1/lineage/{record}")
         return answer.json() if answer.is_success else None
 
-    found = scene.wait_for("the lineage of an answer", look, seconds=10)
+    lineage = scene.wait_for("the lineage of an answer", look, seconds=10)
     from clm.views.lineage import render
 
-    for line in render(found).splitlines():
+    for line in render(lineage).splitlines():
         scene.say(line)
-    rows = sum(expert["training_rows"] for expert in found["experts"].values())
-    return {"ok": rows >= ROWS_FIRST, "answer": record, "release": found["release"], "training_rows": rows}
+    rows = sum(expert["training_rows"] for expert in lineage["experts"].values())
+    return {"ok": rows >= ROWS_FIRST, "answer": record, "release": lineage["release"], "training_rows": rows}
 
 
 def first_rows(scene: Scene, task: str) -> Path:

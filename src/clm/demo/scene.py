@@ -87,8 +87,8 @@ class Scene:
         """Looks until it sees something; Unavailable after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if found := look():
-                return found
+            if sight := look():
+                return sight
             time.sleep(0.2)
         raise Unavailable(f"{what} did not happen within {seconds:.0f} s.")
 
@@ -110,7 +110,7 @@ class Scene:
         self, update_id: str, traffic: Traffic | None, on_rollout: Callable[[dict[str, Any]], None] = lambda _: None
     ) -> dict[str, Any]:
         """Tells an update's log until it ends. The clients talk while it rolls out."""
-        shown, talking, told = 0, False, ""
+        shown, talking, mark = 0, False, ""
         try:
             while True:
                 update = self.get(f"/updates/{update_id}")
@@ -118,7 +118,7 @@ class Scene:
                 shown = page["next"]
                 for line in page["lines"]:
                     self.say(f"{line['stage'] or 'end':<9} {line['message']}")
-                told = self._tell_progress(update["progress"], told)
+                mark = self._tell_progress(update["progress"], mark)
                 if update["stage"] == "rollout" and update["state"] == "running":
                     if traffic and not talking:
                         traffic.__enter__()
@@ -131,12 +131,12 @@ class Scene:
             if traffic and talking:
                 traffic.__exit__()
 
-    def _tell_progress(self, progress: dict[str, Any] | None, told: str) -> str:
+    def _tell_progress(self, progress: dict[str, Any] | None, mark_before: str) -> str:
         if not progress or not progress.get("steps") or progress.get("eta_seconds") is None:
-            return told
+            return mark_before
         quarter = 4 * progress["step"] // progress["steps"]
         mark = f"{progress['stage']} {quarter}"
-        if mark != told and 0 < quarter < 4:
+        if mark != mark_before and 0 < quarter < 4:
             self.say(f"{progress['stage']:<9} {progress['step']}/{progress['steps']}, "
                      f"{progress['eta_seconds']:.0f} s to go")  # fmt: skip
         return mark

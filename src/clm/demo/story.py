@@ -47,7 +47,7 @@ POLICY = ModelPolicy(
     generation=GenerationPolicy(max_new_tokens=32),
 )
 ACTS: tuple[tuple[str, str, Callable[[Scene], acts.Act]], ...] = (
-    ("learn", "1 Three tasks arrive, and are learnt", acts.learn),
+    ("learn", "1 Three tasks arrive, and are learned", acts.learn),
     ("forget", "2 The same three by plain sequential fine-tuning", acts.forget),
     ("change", "3 A fact changes", acts.change),
     ("poison", "4 A batch with exchanged labels", acts.poison),

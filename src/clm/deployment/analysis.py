@@ -60,8 +60,8 @@ def analyse(
     if waiting:
         few = waiting[0].name == "requests"  # then that alone is the reason: the others wait for the same
         return Analysis("hold", "; ".join(c.sentence for c in (waiting[:1] if few else waiting)), tuple(checks))
-    told = [c.sentence for c in checks if c.name not in ("requests", "time", "latency")]  # the rest is in those
-    return Analysis("promote", "; ".join(told), tuple(checks))
+    sentences = [c.sentence for c in checks if c.name not in ("requests", "time", "latency")]  # the rest is in those
+    return Analysis("promote", "; ".join(sentences), tuple(checks))
 
 
 def _requests(policy: RolloutPolicy, seen: TrafficWindow) -> Check:
@@ -86,10 +86,10 @@ def _errors(policy: RolloutPolicy, seen: TrafficWindow, baseline: TrafficWindow)
         return Check("error rate", "inconclusive", None, limit, n, f"{seen.errors} errors in {n} requests can't be")
     rate = seen.errors / n
     champion = f" (champion {baseline.errors} of {baseline.requests})" if baseline.requests > 0 else ""
-    told = f"{seen.errors} errors in {n} requests, {rate:.1%} against at most {limit:.1%}{champion}"
+    sentence = f"{seen.errors} errors in {n} requests, {rate:.1%} against at most {limit:.1%}{champion}"
     if seen.errors > limit * max(n, policy.minimum_requests):
-        return Check("error rate", "fail", rate, limit, n, told)
-    return Check("error rate", "pass" if n >= policy.minimum_requests else "no-data", rate, limit, n, told)
+        return Check("error rate", "fail", rate, limit, n, sentence)
+    return Check("error rate", "pass" if n >= policy.minimum_requests else "no-data", rate, limit, n, sentence)
 
 
 def _latency(policy: RolloutPolicy, seen: TrafficWindow) -> Check:
@@ -98,8 +98,8 @@ def _latency(policy: RolloutPolicy, seen: TrafficWindow) -> Check:
         return Check("latency", "no-data", None, limit, n, f"p95 latency needs {policy.minimum_requests} requests")
     if not _is_amount(p95):
         return Check("latency", "inconclusive", None, limit, n, "p95 latency is not a number")
-    told = f"p95 latency {p95:.0f} ms against at most {limit:.0f} ms"
-    return Check("latency", "pass" if p95 <= limit else "fail", p95, limit, n, told)
+    sentence = f"p95 latency {p95:.0f} ms against at most {limit:.0f} ms"
+    return Check("latency", "pass" if p95 <= limit else "fail", p95, limit, n, sentence)
 
 
 def _latency_ratio(policy: RolloutPolicy, seen: TrafficWindow, baseline: TrafficWindow) -> Check:
@@ -107,28 +107,28 @@ def _latency_ratio(policy: RolloutPolicy, seen: TrafficWindow, baseline: Traffic
     p95, yardstick = seen.latency_p95_ms, baseline.latency_p95_ms
     needed = min(BASELINE_MINIMUM, policy.minimum_requests)
     if p95 is None or n < policy.minimum_requests:
-        told = f"p95 latency needs {policy.minimum_requests} requests"
-        return Check("latency ratio", "no-data", None, limit, n, told)
+        sentence = f"p95 latency needs {policy.minimum_requests} requests"
+        return Check("latency ratio", "no-data", None, limit, n, sentence)
     if yardstick is None or baseline.requests < needed:
-        told = f"the champion has {baseline.requests} of {needed} requests to compare latency with"
-        return Check("latency ratio", "no-data", None, limit, n, told)
+        sentence = f"the champion has {baseline.requests} of {needed} requests to compare latency with"
+        return Check("latency ratio", "no-data", None, limit, n, sentence)
     if not _is_amount(p95) or not _is_amount(yardstick):
         return Check("latency ratio", "inconclusive", None, limit, n, "p95 latency is not a number")
     ratio = p95 / max(yardstick, 1.0)
-    told = f"p95 latency {p95:.0f} ms, champion {yardstick:.0f} ms, {ratio:.1f} times against at most {limit:.1f}"
+    sentence = f"p95 latency {p95:.0f} ms, champion {yardstick:.0f} ms, {ratio:.1f} times against at most {limit:.1f}"
     good = ratio <= limit or p95 <= LATENCY_FLOOR_MS
-    return Check("latency ratio", "pass" if good else "fail", ratio, limit, n, told)
+    return Check("latency ratio", "pass" if good else "fail", ratio, limit, n, sentence)
 
 
 def _feedback(policy: RolloutPolicy, limit: float, seen: TrafficWindow) -> Check:
     n, mean = seen.feedback_count, seen.feedback_mean
     if mean is None or n < policy.minimum_feedback:
-        told = f"{n} of {policy.minimum_feedback} feedback scores"
-        return Check("feedback", "no-data", None, limit, n, told)
+        sentence = f"{n} of {policy.minimum_feedback} feedback scores"
+        return Check("feedback", "no-data", None, limit, n, sentence)
     if not _is_amount(mean) or mean > 1:
         return Check("feedback", "inconclusive", None, limit, n, "the mean feedback is not a score between 0 and 1")
-    told = f"mean feedback {mean:.2f} on {n} scores against at least {limit:.2f}"
-    return Check("feedback", "pass" if mean >= limit else "fail", mean, limit, n, told)
+    sentence = f"mean feedback {mean:.2f} on {n} scores against at least {limit:.2f}"
+    return Check("feedback", "pass" if mean >= limit else "fail", mean, limit, n, sentence)
 
 
 def _is_amount(value: float) -> bool:

@@ -66,8 +66,9 @@ def _mover(action: str, window: WindowReader) -> Callable[..., MovedView]:
         caller: CallerDep,
         body: ActionBody | None = None,
     ) -> MovedView:
-        wish = body or ActionBody()
-        moved = move_traffic(database, settings, caller, model, action, wish.expected_revision, wish.to, wish.reason)
+        request = body or ActionBody()
+        moved = move_traffic(database, settings, caller, model, action,
+                             request.expected_revision, request.to, request.reason)  # fmt: skip
         with database.read() as session:
             seen = view(session, repository.get_deployment(session, model), window)
         return MovedView(**seen.model_dump(), rollback_ms=moved.milliseconds if action == "rollback" else None)

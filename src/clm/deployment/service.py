@@ -126,15 +126,15 @@ def act(
             f"{deployment.revision}. Look again, then decide.",
             revision=deployment.revision,
         )
-    told = reason or caller.reason or f"{action} by {caller.actor}"
+    why = reason or caller.reason or f"{action} by {caller.actor}"
     if deployment.rollout_id:
         row = repository.get_rollout(session, deployment.rollout_id)
         leads_to_champion = to is None or deployment.champion.startswith(to)
-        _apply(session, caller, row, rollout.event_of(action), told, clock())
+        _apply(session, caller, row, rollout.event_of(action), why, clock())
         if action == "rollback" and not leads_to_champion:
-            _go_back(session, caller, deployment, to, told)
+            _go_back(session, caller, deployment, to, why)
     elif action == "rollback":
-        _go_back(session, caller, deployment, to, told)
+        _go_back(session, caller, deployment, to, why)
     else:
         raise Conflict(f"Model {model!r} has no rollout under way, so there is nothing to {action}.")
     return deployment
@@ -201,11 +201,11 @@ def _target(session: Session, deployment: Deployment, to: str | None) -> str:
             )
         return deployment.previous
     served = [r for r in repository.served_before(session, deployment.model) if r != deployment.champion]
-    found = [r for r in served if to and r.startswith(to)]
-    if len(found) != 1:
+    matching = [r for r in served if to and r.startswith(to)]
+    if len(matching) != 1:
         known = ", ".join(short(r) for r in served) or "none"
         raise NotFound(f"No single release {to!r} has served {deployment.model!r} before. Known: {known}.")
-    return found[0]
+    return matching[0]
 
 
 def _new_rollout(

@@ -1,4 +1,4 @@
-"""Notes what experts learnt from whose releases were registered before that was noted: reads their bundles once."""
+"""Notes what experts learned from whose releases were registered before that was noted: reads their bundles once."""
 
 import logging
 
@@ -25,7 +25,7 @@ class Lessons(Duty):
             try:
                 taught = read_taught(self.on.paths.releases / one.release_id, one.expert, one.lesson_hash)
             except (ClmError, OSError, ValueError, KeyError) as error:
-                _log.warning("it is not known what expert %s of a release learnt from: %s", one.expert, error)
+                _log.warning("it is not known what expert %s of a release learned from: %s", one.expert, error)
                 self._damaged.add((one.release_id, one.expert))
                 continue
             with self.on.database.transaction() as session:

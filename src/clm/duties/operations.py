@@ -27,13 +27,13 @@ _log = logging.getLogger(__name__)
 
 def _make_model(on: Installation, operation: Operation, tell: Tell) -> tuple[str, Json]:
     """A model that this very operation had made when it was cut off is not made again."""
-    name, wish = operation.subject, operation.wish
-    if (made := _made_since(on, name, operation)) is None:
+    name, request = operation.subject, operation.request
+    if (release_id := _made_since(on, name, operation)) is None:
         caller = Caller(operation.asked_by, reason=f"operation {operation.id}")
-        policy = ModelPolicy.model_validate(wish["policy"])
-        made = create_model(on, caller, name=name, base=wish["base"], policy=policy, tell=tell).release_id
-    told = f"Model {name} is made; its first release is the base alone, and serves."
-    return told, {"model": name, "release_id": made}
+        policy = ModelPolicy.model_validate(request["policy"])
+        release_id = create_model(on, caller, name=name, base=request["base"], policy=policy, tell=tell).release_id
+    outcome = f"Model {name} is made; its first release is the base alone, and serves."
+    return outcome, {"model": name, "release_id": release_id}
 
 
 def _made_since(on: Installation, name: str, operation: Operation) -> str | None:
@@ -46,11 +46,11 @@ def _made_since(on: Installation, name: str, operation: Operation) -> str | None
 
 
 def _measure_impact(on: Installation, operation: Operation, tell: Tell) -> tuple[str, Json]:
-    wish = operation.wish
-    file = on.paths.brought(operation.id) / wish["file"]["name"] if wish["file"] else None
-    measured = impact.measure(on, wish["model"], wish["task"], removal=wish["removal"], file=file, tell=tell)
-    told = f"What it does to {len(measured.tasks)} tasks is measured. " + " ".join(measured.moves())
-    return told, measured.as_json()
+    request = operation.request
+    file = on.paths.brought(operation.id) / request["file"]["name"] if request["file"] else None
+    measured = impact.measure(on, request["model"], request["task"], removal=request["removal"], file=file, tell=tell)
+    outcome = f"What it does to {len(measured.tasks)} tasks is measured. " + " ".join(measured.moves())
+    return outcome, measured.as_json()
 
 
 KINDS: Mapping[str, Callable[[Installation, Operation, Tell], tuple[str, Json]]] = {
@@ -95,5 +95,5 @@ def _done(on: Installation, operation: Operation, tell: Tell) -> tuple[str, str,
         return "failed", error.sentence, {"title": error.title, "status": error.status}
     except Exception as error:
         _log.exception("operation %s failed", operation.id)
-        told = f"CLM made a mistake ({type(error).__name__}: {error}). The log has the details."
-        return "failed", told, None
+        outcome = f"CLM made a mistake ({type(error).__name__}: {error}). The log has the details."
+        return "failed", outcome, None

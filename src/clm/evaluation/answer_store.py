@@ -72,8 +72,8 @@ class AnswerStore:
         self._save("INSERT OR IGNORE INTO likelihoods VALUES (?, ?)", likelihoods)
 
     def features(self, keys: Iterable[str]) -> dict[str, Features]:
-        found = self._find("SELECT key, vector FROM features", keys)
-        return {key: np.frombuffer(vector, np.float32) for key, vector in found.items()}
+        vectors = self._find("SELECT key, vector FROM features", keys)
+        return {key: np.frombuffer(vector, np.float32) for key, vector in vectors.items()}
 
     def save_features(self, features: Mapping[str, Features]) -> None:
         packed = {key: vector.astype(np.float32).tobytes() for key, vector in features.items()}
@@ -81,12 +81,12 @@ class AnswerStore:
 
     def _find(self, select: str, keys: Iterable[str]) -> dict[str, Any]:
         wanted = sorted(set(keys))
-        found: dict[str, Any] = {}
+        rows: dict[str, Any] = {}
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
             marks = ",".join("?" * len(part))
-            found.update(self._connection.execute(f"{select} WHERE key IN ({marks})", part).fetchall())
-        return found
+            rows.update(self._connection.execute(f"{select} WHERE key IN ({marks})", part).fetchall())
+        return rows
 
     def _save(self, insert: str, values: Mapping[str, Any]) -> None:
         rows: Sequence[tuple[str, Any]] = list(values.items())

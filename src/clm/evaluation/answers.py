@@ -63,8 +63,8 @@ def probes(folder: Path, count: int, composition: str = "candidate") -> list[Pro
             in_turn.append((seen[row.task], row.task, row))
             seen[row.task] += 1
     in_turn.sort(key=lambda each: each[:2])
-    found: list[Probe] = []
+    drawn: list[Probe] = []
     for _, task, row in in_turn[:count]:
         example = asked[task, row.example_id]
-        found.append(Probe(example.shape, example.content, row.max_new_tokens or 1, row.answer or "", row.routed))
-    return found
+        drawn.append(Probe(example.shape, example.content, row.max_new_tokens or 1, row.answer or "", row.routed))
+    return drawn

@@ -21,7 +21,7 @@ from clm.evaluation.sequential import examining_order, look_sizes
 from clm.formats.answers import AnswerRow
 from clm.formats.suites import SuiteExample
 from clm.jobs.job import Stored
-from clm.llm.mixtures import mixture_name
+from clm.llm.blends import blend_name
 from clm.llm.prompts import completion_text, example_ids, prompt_ids, request_text, routing_ids
 from clm.llm.router import load_router
 from clm.records import BASE, Metric
@@ -47,7 +47,7 @@ class Candidate:
     def expert_hash(self, route: Route) -> str | None:
         """The hash of the expert that answers, the name of the mixture, or None for the base."""
         parts = [(self.experts[task].hash, weight) for task, weight in route if task in self.experts]
-        return mixture_name(parts) if parts else None
+        return blend_name(parts) if parts else None
 
 
 class Evaluator:
@@ -141,9 +141,9 @@ class Evaluator:
             part = missing[start : start + CHUNK]
             ids = [routing_ids(self._model.tokenizer, prompts[p].shape, prompts[p].content) for p in part]
             point = router.point or self._model.runtime.base.old_reading
-            made = dict(zip((keys[p] for p in part), self._model.runtime.features(ids, point), strict=True))
-            self._store.save_features(made)
-            features.update(made)
+            fresh = dict(zip((keys[p] for p in part), self._model.runtime.features(ids, point), strict=True))
+            self._store.save_features(fresh)
+            features.update(fresh)
             self._advance(len(part))
         read = np.stack([features[key] for key in keys.values()])
         return dict(zip(prompts, map(tuple, router.mix(read)), strict=True))
@@ -220,9 +220,11 @@ class Evaluator:
                 for _, (example, route) in part
             ]
             runtime = self._with_experts(candidate, [route for _, (_, route) in part])
-            made = {key: completion.text for (key, _), completion in zip(part, runtime.generate(requests), strict=True)}
-            self._store.save_answers(made)
-            answers.update(made)
+            fresh = {
+                key: completion.text for (key, _), completion in zip(part, runtime.generate(requests), strict=True)
+            }
+            self._store.save_answers(fresh)
+            answers.update(fresh)
             self._advance(len(part))
         return answers
 
@@ -230,10 +232,10 @@ class Evaluator:
         self, candidate: Candidate, task: str, examples: Sequence[SuiteExample], routed: Sequence[Route]
     ) -> list[AnswerRow]:
         metric = LIKELIHOOD_METRICS[self._metrics[task]]
-        found = self._likelihoods(candidate, examples, routed)
+        likelihoods = self._likelihoods(candidate, examples, routed)
         return [
             self._row(candidate, example, route, None, metric(value), known)
-            for (value, known), example, route in zip(found, examples, routed, strict=True)
+            for (value, known), example, route in zip(likelihoods, examples, routed, strict=True)
         ]
 
     def _by_choice(
@@ -242,10 +244,10 @@ class Evaluator:
         """1.0 where the right choice is the likeliest. What was chosen is no answer that the release would give."""
         offered = [variants(example) for example in examples]
         routes = [route for route, choices in zip(routed, offered, strict=True) for _ in choices]
-        found = iter(self._likelihoods(candidate, [one for choices in offered for one in choices], routes))
+        likelihoods = iter(self._likelihoods(candidate, [one for choices in offered for one in choices], routes))
         rows: list[AnswerRow] = []
         for example, route, choices in zip(examples, routed, offered, strict=True):
-            values = [next(found) for _ in choices]
+            values = [next(likelihoods) for _ in choices]
             chosen = likeliest(self._model.tokenizer, choices, [value for value, _ in values])
             reference = completion_text(example.shape, example.content)
             right, known = float(chosen == reference), all(known for _, known in values)
@@ -258,7 +260,7 @@ class Evaluator:
         """Per example: mean log-likelihood of its answer's tokens, and whether it was known."""
         keys = [likelihood_key(candidate.expert_hash(r), e.content_hash) for e, r in zip(examples, routed, strict=True)]
         known = self._store.likelihoods(keys)
-        found = dict(known)
+        values = dict(known)
         by_route: dict[Route, dict[str, SuiteExample]] = {}
         for key, example, route in zip(keys, examples, routed, strict=True):
             if key not in known:
@@ -267,8 +269,8 @@ class Evaluator:
         for route, missing in by_route.items():
             pairs = list(missing.items())
             for start in range(0, len(pairs), CHUNK):
-                found.update(self._measure(candidate, route, pairs[start : start + CHUNK]))
-        return [(found[key], key in known) for key in keys]
+                values.update(self._measure(candidate, route, pairs[start : start + CHUNK]))
+        return [(values[key], key in known) for key in keys]
 
     def _measure(
         self, candidate: Candidate, route: Route, pairs: Sequence[tuple[str, SuiteExample]]
@@ -276,14 +278,14 @@ class Evaluator:
         runtime = self._with_experts(candidate, [route])
         ids = [example_ids(self._model.tokenizer, example.shape, example.content) for _, example in pairs]
         values = runtime.log_likelihood(ids, candidate.expert_hash(route))
-        made = {key: float(value) for (key, _), value in zip(pairs, values, strict=True)}
-        broken = next((example for key, example in pairs if math.isnan(made[key])), None)
+        measured = {key: float(value) for (key, _), value in zip(pairs, values, strict=True)}
+        broken = next((example for key, example in pairs if math.isnan(measured[key])), None)
         if broken is not None:
             raise TrainingFailed(f"The likelihood of held-out example {broken.example_id} is not a number: the weights "
                                  "that answered it are broken.")  # fmt: skip
-        self._store.save_likelihoods(made)
+        self._store.save_likelihoods(measured)
         self._advance(len(pairs))
-        return made
+        return measured
 
     def _with_experts(self, candidate: Candidate, routes: Sequence[Route]) -> "Runtime":
         for task in sorted({task for route in routes for task, _ in route} & candidate.experts.keys()):

@@ -58,8 +58,8 @@ def judge(
         return GateVerdict("inconclusive", "Nothing was evaluated: no task has a suite.", ())
     sides = [Side(name, None, candidate.get(name, ()), champion.get(name, ()), margins.get(name)) for name in names]
     sides += [Side(name, b, candidate.get(name, ()), b.scores, b.margin) for name, b in sorted(best.items())]
-    found = _findings([_look(side, terms, 1 - confidence, early_stop) for side in sides], confidence, early_stop)
-    tasks = tuple(task_verdict([one for one in found if one.side.task == name]) for name in names)
+    findings = _findings([_look(side, terms, 1 - confidence, early_stop) for side in sides], confidence, early_stop)
+    tasks = tuple(task_verdict([one for one in findings if one.side.task == name]) for name in names)
     return _overall(tasks, terms)
 
 
@@ -103,18 +103,18 @@ def _findings(looks: Sequence[Finding], confidence: float, early_stop: bool) -> 
     losses = shown_losses([part for one in judged if len(one.parts) > 1 for part in one.parts])
     decided = iter(claims)
     of_slices = iter(losses)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for one in looks:
         if one.pair is None:
-            found.append(one)
+            findings.append(one)
             continue
         shown = [next(of_slices) for _ in one.parts] if len(one.parts) > 1 else [1.0] * len(one.parts)
         slices = tuple(slice_verdicts(one.parts, error - of_tasks, shown))
         failed = next(decided) <= of_tasks or any(each.verdict == "fail" for each in slices)
         passed = one.ruled.by is not None and not one.held_back
         verdict: VerdictName = "fail" if failed else "pass" if passed else "inconclusive"
-        found.append(replace(one, verdict=verdict, slices=slices, fails_at=of_tasks / len(judged)))
-    return found
+        findings.append(replace(one, verdict=verdict, slices=slices, fails_at=of_tasks / len(judged)))
+    return findings
 
 
 def _overall(tasks: tuple[TaskVerdict, ...], terms: Terms) -> GateVerdict:

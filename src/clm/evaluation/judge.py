@@ -107,15 +107,15 @@ class Judge:
         with closing(Verdicts(self._file)) as kept:
             known = kept.find(asked)
             missing = {key: question for key, question in asked.items() if key not in known}
-            found: dict[str, Verdict] = {**known, **self._ask_all(missing, kept)}
-        return [self._score(pair, found) for pair in pairs]
+            verdicts: dict[str, Verdict] = {**known, **self._ask_all(missing, kept)}
+        return [self._score(pair, verdicts) for pair in pairs]
 
-    def _score(self, pair: Pair, found: Mapping[str, Verdict]) -> float:
+    def _score(self, pair: Pair, verdicts: Mapping[str, Verdict]) -> float:
         if _same(pair):
             return 1.0
         won = 0
         for (first, second), losing in zip(pair.orders(), ("B", "A"), strict=True):
-            verdict = found.get(self._key(pair.request, first, second))
+            verdict = verdicts.get(self._key(pair.request, first, second))
             if verdict is None:
                 return math.nan
             won += verdict != losing
@@ -127,7 +127,7 @@ class Judge:
     def _ask_all(self, questions: Mapping[str, tuple[str, str, str]], kept: Verdicts) -> dict[str, Verdict]:
         key = os.environ.get(self._options.key_env, "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        found: dict[str, Verdict] = {}
+        given: dict[str, Verdict] = {}
         with (
             httpx.Client(headers=headers, timeout=self._options.timeout) as client,
             ThreadPoolExecutor(AT_ONCE) as threads,
@@ -136,8 +136,8 @@ class Judge:
             for name, verdict in zip(questions, verdicts, strict=True):
                 if verdict is not None:
                     kept.save({name: verdict})
-                    found[name] = verdict
-        return found
+                    given[name] = verdict
+        return given
 
     def _ask(self, client: httpx.Client, question: tuple[str, str, str]) -> Verdict | None:
         request, first, second = question

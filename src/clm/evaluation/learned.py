@@ -54,14 +54,14 @@ def _why(length: Json) -> str:
         return "."
     ended = f"; the training ended after {length['steps']} steps because {length['stopped']}"
     loss = length["looks"][-1][1] if length["looks"] else None
-    told = "" if loss is None else f", at a loss of {loss:.3f}"
+    at_loss = "" if loss is None else f", at a loss of {loss:.3f}"
     if length["still_falling"]:
         by_epochs = "Raise training.epochs, or let training.length be auto"
         longer = by_epochs if length["rule"] == "epochs" else "Raise training.most_steps or training.most_minutes"
-        return f"{ended}{told}, still falling. {longer}."
+        return f"{ended}{at_loss}, still falling. {longer}."
     if length["rule"] == "known" or (loss is not None and loss < 0.1):
         return (
-            f"{ended}{told}. It knows the rows that it was taught, and they don't answer what the suite asks: look "
+            f"{ended}{at_loss}. It knows the rows that it was taught, and they don't answer what the suite asks: look "
             "whether both belong to one task."
         )
-    return f"{ended}{told}, no longer falling. Look whether answers follow from the prompts, or raise training.rank."
+    return f"{ended}{at_loss}, no longer falling. Look whether answers follow from the prompts, or raise training.rank."

@@ -131,7 +131,7 @@ def best_releases(
     rows: Sequence[LedgerRow], releases: Sequence[ReleaseFact], current: str | None = None
 ) -> dict[str, Best]:
     """By task: the best comparable score up to the current release, the newest of equals."""
-    found: dict[str, Best] = {}
+    bests: dict[str, Best] = {}
     facts = sorted(releases, key=lambda fact: fact.number)
     now = next((fact.number for fact in facts if fact.release_id == current), facts[-1].number if facts else 0)
     learned = {task: fact.number for fact in reversed(facts) for task in fact.tasks}
@@ -143,8 +143,8 @@ def best_releases(
             continue
         best = max(history, key=lambda cell: (cell.score, cell.number or 0))
         alike = sum(a.score == b.score and a.misrouted == b.misrouted for a, b in pairwise(history))
-        found[task] = Best(best.release_id or "", best.number or 0, best.score, len(history) - alike)
-    return found
+        bests[task] = Best(best.release_id or "", best.number or 0, best.score, len(history) - alike)
+    return bests
 
 
 @dataclass(frozen=True)

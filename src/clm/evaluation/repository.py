@@ -28,8 +28,8 @@ def save_scores(
     Scores are part of the change that brings them (a release, a rejection), whose audit entry names them.
     """
     subject = Score.release_id == release_id if release_id else Score.update_id == update_id
-    found = session.scalars(select(Score).where(Score.model == model, subject))
-    known = {(row.task, row.suite_hash) for row in found}
+    rows = session.scalars(select(Score).where(Score.model == model, subject))
+    known = {(row.task, row.suite_hash) for row in rows}
     missing = [score for score in scores.values() if (score.task, score.suite_hash) not in known]
     at = now()
 
@@ -52,7 +52,7 @@ def save_scores(
 
 def ledger_rows(session: Session, model: str) -> list[LedgerRow]:
     """All stored scores of a model on whole suites, oldest first."""
-    found = session.scalars(select(Score).where(Score.model == model, Score.slice.is_(None)).order_by(Score.id))
+    rows = session.scalars(select(Score).where(Score.model == model, Score.slice.is_(None)).order_by(Score.id))
     return [
         LedgerRow(
             task=row.task,
@@ -65,13 +65,13 @@ def ledger_rows(session: Session, model: str) -> list[LedgerRow]:
             misrouted=row.misrouted,
             created_at=row.created_at,
         )
-        for row in found
+        for row in rows
     ]
 
 
 def slice_rows(session: Session, model: str) -> list[SliceRow]:
     """All stored scores of a model on slices, oldest first."""
-    found = session.scalars(select(Score).where(Score.model == model, Score.slice.is_not(None)).order_by(Score.id))
+    rows = session.scalars(select(Score).where(Score.model == model, Score.slice.is_not(None)).order_by(Score.id))
     return [
         SliceRow(
             task=row.task,
@@ -86,5 +86,5 @@ def slice_rows(session: Session, model: str) -> list[SliceRow]:
             stale=row.stale,
             created_at=row.created_at,
         )
-        for row in found
+        for row in rows
     ]

@@ -51,10 +51,10 @@ def task_scores(
 
 def _slices(rows: Sequence[AnswerRow]) -> tuple[SliceScore, ...]:
     """Taught prompts are one slice, whichever number they came in: they are drawn anew for every update."""
-    found: dict[tuple[int, SliceKind], list[AnswerRow]] = {}
+    groups: dict[tuple[int, SliceKind], list[AnswerRow]] = {}
     for row in rows:
-        found.setdefault((0 if row.kind == "recall" else row.slice, row.kind), []).append(row)
+        groups.setdefault((0 if row.kind == "recall" else row.slice, row.kind), []).append(row)
     return tuple(
         SliceScore(number, kind, statistics.fmean(row.score for row in some), len(some), sum(row.stale for row in some))
-        for (number, kind), some in sorted(found.items())
+        for (number, kind), some in sorted(groups.items())
     )

@@ -35,10 +35,10 @@ def parts_of(
     ours: Sequence[ExampleScore], theirs: Sequence[ExampleScore], margin: float, legacy: int | None
 ) -> list[Part]:
     """Of a task whose scores are without trouble and whole. `legacy`: its newest slice that is not new; None: all."""
-    found: list[Part | None] = []
+    parts: list[Part | None] = []
 
     def add(name: str, wanted: Callable[[ExampleScore], bool]) -> None:
-        found.append(_part(name, ours, theirs, margin, wanted))
+        parts.append(_part(name, ours, theirs, margin, wanted))
 
     def is_old(example: ExampleScore) -> bool:
         return legacy is None or example.slice <= legacy
@@ -49,7 +49,7 @@ def parts_of(
     numbers = sorted({example.slice for example in ours if is_old(example) and example.kind != RECALL})
     for number in numbers if len(numbers) > 1 else ():
         add(f"slice {number}", lambda e, number=number: e.slice == number and e.kind != RECALL)
-    return [part for part in found if part is not None]
+    return [part for part in parts if part is not None]
 
 
 def slice_verdicts(parts: Sequence[Part], shown_at: float, together: Sequence[float]) -> list[SliceVerdict]:

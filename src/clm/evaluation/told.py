@@ -15,10 +15,10 @@ _UNSPENT = 1e-6  # the level of bounds where none of the error rate is left to s
 def task_verdict(findings: Sequence[Finding]) -> TaskVerdict:
     """The champion's side, and what the best release's side adds to it."""
     of_champion, *of_best = findings
-    told = _against_champion(of_champion)
+    verdict = _against_champion(of_champion)
     for finding in of_best:
-        told = _with_best(told, finding)
-    return told
+        verdict = _with_best(verdict, finding)
+    return verdict
 
 
 def worst(verdicts: Sequence[VerdictName]) -> VerdictName:
@@ -97,26 +97,26 @@ def _against_champion(finding: Finding) -> TaskVerdict:
     )
 
 
-def _with_best(told: TaskVerdict, finding: Finding) -> TaskVerdict:
+def _with_best(verdict: TaskVerdict, finding: Finding) -> TaskVerdict:
     assert finding.side.best is not None
     name, pair = finding.side.best.name, finding.pair
     if pair is None:
-        return replace(told, verdict=worst([told.verdict, "inconclusive"]),
-                       reason=f"{told.reason}; against its best, {name}: {finding.trouble}")  # fmt: skip
+        return replace(verdict, verdict=worst([verdict.verdict, "inconclusive"]),
+                       reason=f"{verdict.reason}; against its best, {name}: {finding.trouble}")  # fmt: skip
     lost = pair.difference
-    passed_by = told.passed_by if finding.ruled.by else None
-    told = replace(told, since_best=lost, verdict=worst([told.verdict, finding.verdict]), passed_by=passed_by)
+    passed_by = verdict.passed_by if finding.ruled.by else None
+    verdict = replace(verdict, since_best=lost, verdict=worst([verdict.verdict, finding.verdict]), passed_by=passed_by)
     if finding.verdict == "pass":
-        return told
+        return verdict
     if finding.verdict == "fail":
         said = f"lost {-lost:.2f} since its best, {name}, more than {pair.margin:g}"
-        return replace(told, reason=f"{told.reason}; {said}")
+        return replace(verdict, reason=f"{verdict.reason}; {said}")
     said = f"a loss of more than {pair.margin:g} since its best, {name}, is not ruled out ({lost:+.2f})"
     more = _more_examples(finding, pair)
     if more is not None:
         said += f"; about {more} more examples would decide that"
-    most = max((missing for missing in (told.more_examples, more) if missing is not None), default=None)
-    return replace(told, reason=f"{told.reason}; {said}", more_examples=most)
+    most = max((missing for missing in (verdict.more_examples, more) if missing is not None), default=None)
+    return replace(verdict, reason=f"{verdict.reason}; {said}", more_examples=most)
 
 
 def _which(finding: Finding, decides: Comparison) -> str:

@@ -62,12 +62,12 @@ class Track:
 
 def slices_of(rows: Sequence[SliceRow], numbers: Mapping[str, int]) -> tuple[LedgerSlice, ...]:
     """Of one task; `numbers` are those of releases by id."""
-    found: dict[tuple[int, SliceKind], list[SliceCell]] = {}
+    groups: dict[tuple[int, SliceKind], list[SliceCell]] = {}
     for row in sorted(rows, key=lambda row: row.created_at):
         cell = SliceCell(row.release_id, numbers.get(row.release_id or ""), row.update_id, row.suite_hash, row.score,
                          row.n, row.stale, row.is_new)  # fmt: skip
-        found.setdefault((row.slice, row.kind), []).append(cell)
-    return tuple(LedgerSlice(number, kind, tuple(cells)) for (number, kind), cells in sorted(found.items()))
+        groups.setdefault((row.slice, row.kind), []).append(cell)
+    return tuple(LedgerSlice(number, kind, tuple(cells)) for (number, kind), cells in sorted(groups.items()))
 
 
 def tracks_of(rows: Sequence[SliceRow], numbers: Mapping[str, int]) -> tuple[Track, ...]:

@@ -227,26 +227,28 @@ def _count(loaded: Loaded, plan: Plan, lines: Sequence[Line], delivery: Delivery
     loaded.refusals.sort(key=lambda refusal: refusal.line)
     loaded.notes = [*said_of(loaded.left_out), *plan.notes]
     loaded.contradictions = [
-        made for found in plan.contradictions if (made := _contradiction(found, plan, lines, delivery)) is not None
+        contradiction
+        for each in plan.contradictions
+        if (contradiction := _contradiction(each, plan, lines, delivery)) is not None
     ]
 
 
-def _contradiction(found: routing.Contradiction, plan: Plan, lines: Sequence[Line], delivery: Delivery) -> Json | None:
+def _contradiction(tie: routing.Contradiction, plan: Plan, lines: Sequence[Line], delivery: Delivery) -> Json | None:
     options: list[Json] = [
         {"record_id": row.record_id, "answer": row.answer, "event_time": row.event_time.isoformat(),
          "source": row.source, "batch_id": row.batch_id, "held_out": row.held_out, "new": False}
-        for row in found.stored
+        for row in tie.stored
     ]  # fmt: skip
     options += [
         {"record_id": plan.ways[at].record_id, "answer": lines[at].answer,
          "event_time": lines[at].event_time.isoformat(), "source": lines[at].source, "batch_id": delivery.batch_id,
          "held_out": plan.ways[at].side == "suite", "new": True}
-        for at in found.lines if plan.ways[at].held
+        for at in tie.lines if plan.ways[at].held
     ]  # fmt: skip
     if not any(option["new"] for option in options):
         return None
-    first = lines[found.lines[0]]
-    return {"key": first.key, "prompt": first.prompt, "reason": found.reason, "options": options}
+    first = lines[tie.lines[0]]
+    return {"key": first.key, "prompt": first.prompt, "reason": tie.reason, "options": options}
 
 
 def peek(file: Path, max_line_bytes: int) -> tuple[list[Record], Refusal | None]:
@@ -256,9 +258,9 @@ def peek(file: Path, max_line_bytes: int) -> tuple[list[Record], Refusal | None]
         format=format_of(file, format=None, file_name=file.name, content_type=None), arrived=now(),
         max_line_bytes=max_line_bytes,
     )  # fmt: skip
-    found = [row if isinstance(row, Refusal) else row[1] for row in read(file, delivery)]
-    records = [row for row in found if isinstance(row, Record)]
-    return records, next((row for row in found if isinstance(row, Refusal)), None)
+    outcomes = [row if isinstance(row, Refusal) else row[1] for row in read(file, delivery)]
+    records = [row for row in outcomes if isinstance(row, Record)]
+    return records, next((row for row in outcomes if isinstance(row, Refusal)), None)
 
 
 def read(
@@ -266,10 +268,10 @@ def read(
 ) -> Iterator[tuple[int, Record] | Refusal]:
     """Line and record of each good row, and what is wrong with the others. `left` counts what was left out of rows."""
     for row in READERS[delivery.format](body, delivery.max_line_bytes):
-        found = _record(row, delivery) if isinstance(row, Row) else _storable(row)
-        if left is not None and isinstance(row, Row) and not isinstance(found, Refusal):
-            left.update((name, found[1].shape) for name in left_out(row.values, found[1].shape))
-        yield found
+        outcome = _record(row, delivery) if isinstance(row, Row) else _storable(row)
+        if left is not None and isinstance(row, Row) and not isinstance(outcome, Refusal):
+            left.update((name, outcome[1].shape) for name in left_out(row.values, outcome[1].shape))
+        yield outcome
 
 
 def _record(row: Row, delivery: Delivery) -> tuple[int, Record] | Refusal:

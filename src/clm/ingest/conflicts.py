@@ -28,17 +28,17 @@ STATES = ("open", "resolved")
 
 def hold(session: Session, batch: Batch, loaded: Loaded) -> None:
     """Notes what a delivery contradicts, in the transaction that commits its batch."""
-    for found in loaded.contradictions:
+    for each in loaded.contradictions:
         session.add(
             ConflictRow(
                 id=new_id("cfl"),
                 model=batch.model,
                 task=batch.task,
                 batch_id=batch.id,
-                key=found["key"],
-                prompt=found["prompt"],
-                reason=found["reason"],
-                options=found["options"],
+                key=each["key"],
+                prompt=each["prompt"],
+                reason=each["reason"],
+                options=each["options"],
                 state="open",
                 decision=None,
                 wins=[],
@@ -134,8 +134,8 @@ def ruled(conflict_id: str, options: Sequence[Json], decision: str) -> tuple[lis
 
 def _meant(session: Session, reference: str | None, model: str | None) -> list[ConflictRow]:
     if reference is None:
-        found = conflicts(session, model=model, limit=100_000)
-        if not found:
+        rows = conflicts(session, model=model, limit=100_000)
+        if not rows:
             raise NotFound("No contradiction waits for a decision.")
-        return found
+        return rows
     return repository.conflicts_by_reference(session, reference) or [get(session, reference)]

@@ -79,8 +79,8 @@ def drop(
     ids = sorted({row["record_id"] for row in changed})
     if changed:
         action = f"{'suite' if suite else 'data'}.{'undrop' if undo else 'drop'}"
-        told = {"records": ids, "tasks": dict(Counter(row["task"] for row in changed)), "reason": reason}
-        audit(session, replace(caller, reason=reason), action, "model", model, after=told)
+        entry = {"records": ids, "tasks": dict(Counter(row["task"] for row in changed)), "reason": reason}
+        audit(session, replace(caller, reason=reason), action, "model", model, after=entry)
         publish(session, "model", model)
     session.flush()
     counts, out = store.counts(model, suite=suite), Counter(row.task for row in _active(session, model, suite))
@@ -98,11 +98,11 @@ def rows_of(session: Session, store: Rows, model: str, batch_id: str, suite: boo
     """Ids of the training rows (or held-out examples) that a delivery brought, as `drop` takes them. Raises NotFound
     for an unknown batch, and for one that brought none."""
     batch = repository.get_batch(session, batch_id)
-    found = store.of_batch(model, batch_id, suite=suite) if batch.model == model else []
-    if not found:
+    ids = store.of_batch(model, batch_id, suite=suite) if batch.model == model else []
+    if not ids:
         what = "held-out examples" if suite else "training rows"
         raise NotFound(f"Batch {batch_id} brought model {model!r} no {what}; nothing was changed.")
-    return found
+    return ids
 
 
 def dropped_rows(session: Session, model: str, *, undone: bool = False) -> list[DroppedRow]:

@@ -18,11 +18,11 @@ def limits_now(database: Database, settings: Settings, model: str, task: str) ->
         metric = catalog.get_task(session, model, task).metric
     policy = catalog.policy_of(row)
     longest, suite = policy.training.max_tokens, policy.suite
-    told = {"metric": metric, "share": suite.contradicting_share, "fewest": suite.contradicting_rows}
-    found = fitness_of(settings.paths.bases / row.base_hash, longest)
-    if isinstance(found, str):
-        return told | {"unchecked": found}
-    return told | {"base": row.base_hash, "max_tokens": longest}
+    limits = {"metric": metric, "share": suite.contradicting_share, "fewest": suite.contradicting_rows}
+    fitness = fitness_of(settings.paths.bases / row.base_hash, longest)
+    if isinstance(fitness, str):
+        return limits | {"unchecked": fitness}
+    return limits | {"base": row.base_hash, "max_tokens": longest}
 
 
 def check_of(settings: Settings, delivery: Delivery) -> Check:

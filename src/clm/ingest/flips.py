@@ -30,15 +30,15 @@ def relabelled(changes: Sequence[Change], answers: Collection[str], rows: int, s
     contradicting = sum(change.old != change.new for change in changes)
     if contradicting < fewest or contradicting <= share * rows:
         return None
-    told = f"{contradicting} of {rows} rows contradict what holds"
+    reason = f"{contradicting} of {rows} rows contradict what holds"
     before = {change.old for change in changes}
     there = before | set(answers)
     without_rule = _without_rule(changes, there)
     if without_rule >= fewest and without_rule > share * rows:
-        return f"{told}, and {without_rule} of them follow no rule such as a renamed answer"
+        return f"{reason}, and {without_rule} of them follow no rule such as a renamed answer"
     exchanged = {c.old for c in changes if c.old != c.new and c.new in there}
     if len(before) > 1 and len(changes) / len(before) >= CLOSED and len(exchanged) > len(before) / 2:
-        return f"{told}, and {len(exchanged)} of {len(before)} answers are exchanged among each other"
+        return f"{reason}, and {len(exchanged)} of {len(before)} answers are exchanged among each other"
     return None
 
 
@@ -50,9 +50,9 @@ def _without_rule(changes: Sequence[Change], there: set[str]) -> int:
     becomes: dict[str, Counter[str]] = {}
     for change in changes:
         becomes.setdefault(change.old, Counter())[change.new] += 1
-    found = 0
+    count = 0
     for old, news in becomes.items():
         most, times = news.most_common(1)[0]
         rule = most != old and times > 1 and times >= RULE * news.total()
-        found += 0 if rule else sum(n for new, n in news.items() if new != old and new in there)
-    return found
+        count += 0 if rule else sum(n for new, n in news.items() if new != old and new in there)
+    return count

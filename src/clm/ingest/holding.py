@@ -31,7 +31,7 @@ def hold(
     batches: Mapping[str, int],
     reason: str,
 ) -> list[HeldBatch]:
-    """Holds the batches (with the rows of each that were learnt from). Asked again after a crash it changes nothing."""
+    """Holds the batches (with the rows of each that were learned from). Again, after a crash: nothing."""
     if not batches or any(row.update_id == update_id for row in repository.held_by_reference(session, update_id)):
         return []
     held = [
@@ -51,12 +51,12 @@ def decide(session: Session, caller: Caller, reference: str, decision: Decision)
 
     Raises NotFound for what was never held, Conflict where all of it is in that state already.
     """
-    found = repository.held_by_reference(session, reference)
-    if not found:
+    rows = repository.held_by_reference(session, reference)
+    if not rows:
         raise NotFound(f"Nothing is held under {reference!r}; `clm data held list` shows what is.")
-    changed = [row for row in found if row.state != decision and (decision == "released" or row.state == "held")]
+    changed = [row for row in rows if row.state != decision and (decision == "released" or row.state == "held")]
     if not changed:
-        raise Conflict(f"{reference} is {found[-1].state} already.")
+        raise Conflict(f"{reference} is {rows[-1].state} already.")
     kind = "update" if any(row.update_id == reference for row in changed) else "batch"
     audit(session, caller, f"batch.{'release' if decision == 'released' else 'discard'}", kind, reference,
           before={"states": sorted({row.state for row in changed})}, after=_told(changed, decision))  # fmt: skip

@@ -55,7 +55,7 @@ def _drawn(lines: Sequence[Line], new: Sequence[int], holdout: float, stored: It
     side: dict[str, bool] = {}
     if len(new) > MOST_COMPARED:
         return {at for at in new if _lot(lines[at].prompt_key) < holdout}
-    made = {lines[at].prompt_key: signature(lines[at].prompt) for at in new}
+    signatures = {lines[at].prompt_key: signature(lines[at].prompt) for at in new}
     neighbours, sides = Neighbours(), dict[str, bool]()
     for prompt, answer, held_out, text in stored:
         sides[prompt] = held_out
@@ -63,14 +63,14 @@ def _drawn(lines: Sequence[Line], new: Sequence[int], holdout: float, stored: It
     for at in sorted(new, key=lambda at: lines[at].prompt_key):
         line = lines[at]
         if line.prompt_key not in side:
-            side[line.prompt_key] = _side(line, made[line.prompt_key], neighbours, sides, holdout)
+            side[line.prompt_key] = _side(line, signatures[line.prompt_key], neighbours, sides, holdout)
             sides[line.prompt_key] = side[line.prompt_key]
-            neighbours.add(line.answer_key, line.prompt_key, made[line.prompt_key])
+            neighbours.add(line.answer_key, line.prompt_key, signatures[line.prompt_key])
     return {at for at in new if side[lines[at].prompt_key]}
 
 
-def _side(line: Line, made: Signature, neighbours: Neighbours, sides: dict[str, bool], holdout: float) -> bool:
-    near = neighbours.near(line.answer_key, made)
+def _side(line: Line, its: Signature, neighbours: Neighbours, sides: dict[str, bool], holdout: float) -> bool:
+    near = neighbours.near(line.answer_key, its)
     if near:
         return all(sides[prompt] for prompt in near)  # next to a taught one it would be no exam
     return _lot(line.prompt_key) < holdout
@@ -86,7 +86,7 @@ def _facts(plan: Plan, lines: Sequence[Line], known: Known) -> set[int]:
     given = Counter(known.answers)
     given.update(lines[at].answer_key for at in accepted)
     words = {at: set(normalised(lines[at].answer).split()) for at in accepted}
-    used = Counter(word for found in words.values() for word in found)
+    used = Counter(word for each in words.values() for word in each)
     common = {word for word, n in used.items() if len(accepted) >= _FEWEST and n >= _COMMON * len(accepted)}
     return {
         at for at in accepted

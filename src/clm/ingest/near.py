@@ -28,8 +28,8 @@ class Signature:
 
 def signature(prompt: str) -> Signature:
     text = normalised(prompt).encode()
-    found = {zlib.crc32(text[at : at + _GRAM]) for at in range(max(1, len(text) - _GRAM + 1))}
-    grams = np.array(sorted(found), np.uint32)
+    hashes = {zlib.crc32(text[at : at + _GRAM]) for at in range(max(1, len(text) - _GRAM + 1))}
+    grams = np.array(sorted(hashes), np.uint32)
     with np.errstate(over="ignore"):  # the product wraps at 2^64, which mixes as well
         lowest = ((grams.astype(np.uint64)[None, :] * _FACTORS + _SHIFTS) % _PRIME).min(axis=1).astype(np.uint32)
     return Signature(grams, tuple(lowest[at : at + _ROWS].tobytes() for at in range(0, _BANDS * _ROWS, _ROWS)))
@@ -48,12 +48,12 @@ class Neighbours:
         self._bands: dict[tuple[Hashable, int, bytes], list[int]] = {}
         self._added: list[tuple[str, Signature]] = []
 
-    def add(self, group: Hashable, name: str, made: Signature) -> None:
-        for band, key in enumerate(made.bands):
+    def add(self, group: Hashable, name: str, its: Signature) -> None:
+        for band, key in enumerate(its.bands):
             self._bands.setdefault((group, band, key), []).append(len(self._added))
-        self._added.append((name, made))
+        self._added.append((name, its))
 
-    def near(self, group: Hashable, made: Signature) -> set[str]:
+    def near(self, group: Hashable, its: Signature) -> set[str]:
         """Names of those that are SIMILAR to it."""
-        likely = {at for band, key in enumerate(made.bands) for at in self._bands.get((group, band, key), ())}
-        return {name for name, other in (self._added[at] for at in likely) if similarity(made, other) >= SIMILAR}
+        likely = {at for band, key in enumerate(its.bands) for at in self._bands.get((group, band, key), ())}
+        return {name for name, other in (self._added[at] for at in likely) if similarity(its, other) >= SIMILAR}

@@ -120,13 +120,13 @@ def _check_json_lines(path: Path) -> None:
         first, *others = [*islice((line for line in lines if line), 2)] or [b""]
     broken = len(first) < _LOOKED_AT and first.endswith((b"{", b"[", b",", b":")) and not _is_json(first)
     if first.startswith(b"{") and broken:
-        found, remedy = "one JSON object over several lines", "jq -c . FILE"
+        form, remedy = "one JSON object over several lines", "jq -c . FILE"
     elif first.startswith(b"[") and not (others and _is_json(first)):
-        found, remedy = "one JSON array", "jq -c '.[]' FILE"
+        form, remedy = "one JSON array", "jq -c '.[]' FILE"
     else:
         return
     raise InvalidInput(
-        f"The file is {found}; CLM reads JSON lines, one object a line. `{remedy}` writes it so.", field="file"
+        f"The file is {form}; CLM reads JSON lines, one object a line. `{remedy}` writes it so.", field="file"
     )
 
 

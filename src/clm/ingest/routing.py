@@ -213,8 +213,8 @@ def _hold_ties(lines: Sequence[Line], plan: Plan, stored: Mapping[str, Sequence[
     for prompt, members in groups.items():
         current = _current(stored[prompt])
         sources = {row.source for row in current} | {lines[at].source for at in members}
-        told = f"two sources ({', '.join(sorted(sources))})" if len(sources) > 1 else "two rows"
-        _hold(plan, prompt, members, current, f"{told} say different things of the same moment")
+        who = f"two sources ({', '.join(sorted(sources))})" if len(sources) > 1 else "two rows"
+        _hold(plan, prompt, members, current, f"{who} say different things of the same moment")
 
 
 def _hold_relabelled(

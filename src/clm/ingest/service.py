@@ -64,8 +64,8 @@ def take(intake: Intake, body: Spooled, spec: BatchSpec) -> IngestReport:
         if body.size == 0:
             raise InvalidInput("The file is empty; there is nothing to take.", field="file")
         spec.check()
-        found = format_of(body.path, format=spec.format, file_name=spec.file_name, content_type=spec.content_type)
-        batch_id, is_first = _register(intake, body, replace(spec, format=found))
+        form = format_of(body.path, format=spec.format, file_name=spec.file_name, content_type=spec.content_type)
+        batch_id, is_first = _register(intake, body, replace(spec, format=form))
     except BaseException:
         body.drop()
         raise
@@ -172,10 +172,10 @@ def _commit(session: Session, caller: Caller, batch: Batch, loaded: Loaded) -> N
     batch.spool_path = None
     conflicts.hold(session, batch, loaded)
     session.add_all(DeadLetter(batch_id=batch.id, **refusal.__dict__) for refusal in loaded.refusals)
-    told = ("model", "task", "suite", "received", "accepted", "duplicate", "refused", "into_suite", "superseding",
+    names = ("model", "task", "suite", "received", "accepted", "duplicate", "refused", "into_suite", "superseding",
             "late", "contradicting", "dataset_version")  # fmt: skip
     action = "batch.commit" if batch.state == "committed" else "batch.refuse"
-    audit(session, caller, action, "batch", batch.id, after={name: getattr(batch, name) for name in told})
+    audit(session, caller, action, "batch", batch.id, after={name: getattr(batch, name) for name in names})
     publish(session, "batch", batch.id, 1)
 
 

@@ -36,13 +36,13 @@ def file_of_form(body: Spooled, content_type: str, settings: Settings) -> tuple[
 
     Raises InvalidInput for a broken form and for none or several files.
     """
-    found: list[tuple[Spooled, str | None, str | None]] = []
+    files: list[tuple[Spooled, str | None, str | None]] = []
 
     def on_file(part: File) -> None:
         name = (part.file_name or b"").decode("utf-8", "replace") or None
         kind = getattr(part, "content_type", None)
         part.file_object.seek(0)
-        found.append((spool(settings, cast(BinaryIO, part.file_object)), name, kind))
+        files.append((spool(settings, cast(BinaryIO, part.file_object)), name, kind))
 
     config = {"UPLOAD_DIR": str(settings.paths.spool), "MAX_FIELDS": 20, "MAX_FIELD_SIZE": 1 << 16}
     try:
@@ -54,21 +54,21 @@ def file_of_form(body: Spooled, content_type: str, settings: Settings) -> tuple[
             parser.finalize()
             parser.close()
     except FormParserError as error:
-        _drop(found)
+        _drop(files)
         raise InvalidInput(f"The multipart form can't be read: {error}.", field="file") from None
     except BaseException:
-        _drop(found)
+        _drop(files)
         raise
     finally:
         body.drop()
-    if len(found) != 1:
-        _drop(found)
-        raise InvalidInput(f"Send one file in the form; there are {len(found)}.", field="file")
-    return found[0]
+    if len(files) != 1:
+        _drop(files)
+        raise InvalidInput(f"Send one file in the form; there are {len(files)}.", field="file")
+    return files[0]
 
 
-def _drop(found: list[tuple[Spooled, str | None, str | None]]) -> None:
-    for spooled, _, _ in found:
+def _drop(files: list[tuple[Spooled, str | None, str | None]]) -> None:
+    for spooled, _, _ in files:
         spooled.drop()
 
 

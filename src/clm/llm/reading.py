@@ -40,7 +40,7 @@ def read(
 
     `keep`: with their tops, as far as `max_tokens` of all prompts go.
     """
-    found: dict[int, Reading] = {}
+    readings: dict[int, Reading] = {}
     room = max_tokens if keep else 0
     for group in group_by_length([len(ids) for ids in prompts], max_rows, max_tokens):
         longest = max(len(prompts[n]) for n in group)
@@ -50,8 +50,8 @@ def read(
         features, hidden = _up(base, packed, points, cache)
         for row, n in enumerate(group):
             mine = {point: values[row] for point, values in features.items()}
-            found[n] = Reading(prompts[n], mine, _top(packed, hidden, cache, row, len(prompts[n])))
-    return [found[n] for n in range(len(prompts))]
+            readings[n] = Reading(prompts[n], mine, _top(packed, hidden, cache, row, len(prompts[n])))
+    return [readings[n] for n in range(len(prompts))]
 
 
 def _up(

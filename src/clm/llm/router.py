@@ -53,7 +53,7 @@ class Router:
     classes: tuple[int, ...]  # of the discriminant, per task
     strangers: Strangers | None = None  # None: the nearest centre alone decides, as in routers from before
     experts: int = 1  # mixed per prompt
-    sharpness: float = 10.0  # of the mixture
+    sharpness: float = 10.0  # of the blend
     point: Point | None = None  # where its features are read; None: `Base.old_reading`
     handicaps: Array | None = None  # [tasks]: how many times as far each seems; None: as far as it is
 
@@ -71,7 +71,7 @@ class Router:
         """Per row the nearest tasks with their weights, the nearest first, or BASE alone.
 
         Weights are a softmax over -sharpness * distance of the `experts` nearest tasks, in steps of 0.1, so that rows
-        with nearly the same mixture have the same one. Both are the router's own where they are not given.
+        with nearly the same blend have the same one. Both are the router's own where they are not given.
         """
         experts, sharpness = experts or self.experts, sharpness or self.sharpness
         distances, leads, least = self._judged(features)
@@ -180,14 +180,14 @@ def answer_numbers(texts: Sequence[str]) -> Answers:
 def _held_back_distances(rows: list[Array], seed: int, shrinkage: float | None) -> list[Array]:
     """Per task, its rows' distances to their own centre as fitted without them."""
     folds = [np.random.default_rng(seed).permutation(len(part)) % FOLDS for part in rows]
-    found: list[list[Array]] = [[np.zeros(0)] for _ in rows]
+    distances_of: list[list[Array]] = [[np.zeros(0)] for _ in rows]
     for fold in range(FOLDS):
         kept = [part[labels != fold] for part, labels in zip(rows, folds, strict=True)]
         if all(map(len, kept)):
             metric = fit_metric(kept, shrinkage)
             for n, (part, labels) in enumerate(zip(rows, folds, strict=True)):
-                found[n].append(metric.distances(part[labels == fold].astype(np.float32), [n])[:, 0])
-    return [np.concatenate(distances) for distances in found]
+                distances_of[n].append(metric.distances(part[labels == fold].astype(np.float32), [n])[:, 0])
+    return [np.concatenate(distances) for distances in distances_of]
 
 
 def _check(features: Mapping[str, Features], groups: Sequence[Features]) -> None:
@@ -275,10 +275,10 @@ def save_features(seen: Seen, folder: Path) -> tuple[str, Path]:
         arrays["answers"] = np.ascontiguousarray(seen.answers, np.int64)
     if seen.strangers is not None:
         arrays["strangers"] = np.ascontiguousarray(seen.strangers, np.float32)
-    told = {"point": canonical_json(seen.point.plain())} if seen.point else None
+    metadata = {"point": canonical_json(seen.point.plain())} if seen.point else None
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary) / "features.safetensors"
-        save_file(arrays, file, told)
+        save_file(arrays, file, metadata)
         features_hash = sha256_file(file)
         write_bytes(folder / f"{features_hash}.safetensors", file.read_bytes())
     return features_hash, folder / f"{features_hash}.safetensors"
@@ -292,9 +292,9 @@ def load_features(file: Path) -> Seen:
         raise UnsafeModel(f"{file.name} holds no router features.")
     kept = load_file(file)
     with safe_open(file, "np") as opened:
-        told = opened.metadata() or {}
+        metadata = opened.metadata() or {}
     try:
-        point = Point.read(json.loads(told["point"])) if "point" in told else None
+        point = Point.read(json.loads(metadata["point"])) if "point" in metadata else None
     except (ValueError, KeyError, TypeError) as error:
         raise UnsafeModel(f"{file.name} does not say where its features were read: {error}.") from error
     return Seen(kept["features"], kept.get("answers"), point, kept.get("strangers"))

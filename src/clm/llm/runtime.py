@@ -16,10 +16,10 @@ from torch.nn import functional
 from clm.errors import InvalidInput, unknown_name
 from clm.llm.base import Base
 from clm.llm.batches import Packed, group_by_length, pack
+from clm.llm.blending import Blends
+from clm.llm.blends import parts_of
 from clm.llm.decoder import Adapters, Expert, KeyValues
 from clm.llm.experts import load_expert
-from clm.llm.mixing import Mixtures
-from clm.llm.mixtures import parts_of
 from clm.llm.points import Point
 from clm.llm.prompts import IGNORED
 from clm.llm.reading import Reading, Top, go_on, read
@@ -76,7 +76,7 @@ class Runtime:
     def __init__(self, base: Base) -> None:
         self.base = base
         self.experts: dict[str, Expert] = {}
-        self._mixtures = Mixtures(self._loaded)
+        self._blends = Blends(self._loaded)
 
     def load_expert(self, expert_hash: str, path: Path) -> None:
         """Verifies and loads; a loaded one is kept. Raises TamperedArtifact or UnsafeModel."""
@@ -86,7 +86,7 @@ class Runtime:
 
     def unload_expert(self, expert_hash: str) -> None:
         self.experts.pop(expert_hash, None)
-        self._mixtures.forget(expert_hash)
+        self._blends.forget(expert_hash)
 
     @torch.inference_mode()
     def features(self, prompts: Sequence[Sequence[int]], point: Point | None = None) -> NDArray[np.float32]:
@@ -114,7 +114,7 @@ class Runtime:
         """Mean natural-log likelihood per labelled token, `[n]`. Raises InvalidInput for an example without labels."""
         _check_prompts([ids for ids, _ in examples], self.base)
         expert = self._expert(expert_hash)
-        found = np.zeros(len(examples))
+        likelihoods = np.zeros(len(examples))
         for group in group_by_length([len(ids) for ids, _ in examples], MAX_ROWS, MAX_BATCH_TOKENS // 2):
             for n in group:
                 if all(label == IGNORED for label in examples[n][1][1:]):
@@ -129,8 +129,8 @@ class Runtime:
                 for part, truth in zip(states.split(512), labels.split(512), strict=True)
             ]).double()  # fmt: skip
             sums = losses.new_zeros(len(group)).index_add_(0, rows, losses)
-            found[group] = (-sums / rows.bincount(minlength=len(group))).cpu().numpy()
-        return found
+            likelihoods[group] = (-sums / rows.bincount(minlength=len(group))).cpu().numpy()
+        return likelihoods
 
     @torch.inference_mode()
     def generate(
@@ -140,7 +140,7 @@ class Runtime:
         should_stop: ShouldStop | None = None,
         readings: Sequence[Reading | None] = (),
     ) -> list[Completion]:
-        """Answers in the order of the requests, whatever experts they name, mixtures too (`clm.llm.mixing`).
+        """Answers in the order of the requests, whatever experts they name, blends too (`clm.llm.blending`).
 
         `on_token` gets text as soon as it can't be part of a stop sequence; `should_stop` is asked before every token.
         `readings`: per request what `read` gave for its prompt, so that it isn't read again. Raises InvalidInput for an
@@ -224,7 +224,7 @@ class Runtime:
     def _expert(self, expert_hash: str | None) -> Expert | None:
         if expert_hash is None:
             return None
-        return self._mixtures.get(expert_hash) if parts_of(expert_hash) else self._loaded(expert_hash)
+        return self._blends.get(expert_hash) if parts_of(expert_hash) else self._loaded(expert_hash)
 
     def _loaded(self, expert_hash: str) -> Expert:
         if expert_hash not in self.experts:

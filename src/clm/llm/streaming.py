@@ -24,10 +24,10 @@ class AnswerStream:
         if not piece.endswith(HALF_CHARACTER):
             self._whole += piece
             self._decoded = len(self._ids)
-        found = [at for s in self._stop if (at := self._whole.find(s)) >= 0]
-        if found:
+        ends = [at for s in self._stop if (at := self._whole.find(s)) >= 0]
+        if ends:
             self.stopped = True
-            self._whole = self._whole[: min(found)]
+            self._whole = self._whole[: min(ends)]
             return self._give(len(self._whole))
         return self._give(len(self._whole) - self._held_back())
 

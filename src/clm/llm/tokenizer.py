@@ -90,7 +90,7 @@ class ChatTokenizer:
 
     def guard(self, text: str) -> str:
         """For what goes to `encode` beside a template's own text."""
-        return self._control.sub(lambda found: found[0][0] + GUARD + found[0][1:], text)
+        return self._control.sub(lambda spelt: spelt[0][0] + GUARD + spelt[0][1:], text)
 
     @cached_property
     def _literal(self) -> Tokenizer:

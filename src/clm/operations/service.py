@@ -18,18 +18,24 @@ from clm.records import Json
 UNDER_WAY = ("queued", "running")
 
 
-def ask(session: Session, caller: Caller, *, kind: str, subject: str, wish: Json) -> Operation:
-    """Queues an operation; the worker does it. The same wish while it is under way is the same operation.
+def ask(session: Session, caller: Caller, *, kind: str, subject: str, request: Json) -> Operation:
+    """Queues an operation; the worker does it. The same request while it is under way is the same operation.
 
     Raises Conflict where another one of this kind and subject is under way.
     """
     for known in repository.in_states(session, UNDER_WAY):
         if (known.kind, known.subject) == (kind, subject):
-            if known.wish == wish:
+            if known.request == request:
                 return known
             raise Conflict(f"Operation {known.id} does that for {subject!r} already; wait for its end.")
     operation = Operation(
-        id=new_id("opn"), kind=kind, subject=subject, wish=wish, asked_by=caller.actor, state="queued", created_at=now()
+        id=new_id("opn"),
+        kind=kind,
+        subject=subject,
+        request=request,
+        asked_by=caller.actor,
+        state="queued",
+        created_at=now(),
     )
     session.add(operation)
     audit(session, caller, "operation.ask", "operation", operation.id, after={"kind": kind, "subject": subject})

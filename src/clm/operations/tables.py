@@ -14,7 +14,7 @@ class Operation(Base):
     id: Mapped[str] = mapped_column(primary_key=True)  # opn_…
     kind: Mapped[str]
     subject: Mapped[str]  # what it is about, such as a model's name
-    wish: Mapped[dict[str, Any]]
+    request: Mapped[dict[str, Any]]
     asked_by: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     progress: Mapped[str | None]  # what is being done now

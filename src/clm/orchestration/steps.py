@@ -63,13 +63,13 @@ class SteppedStages:
     def reject(self, update_id: str, candidate: Judged) -> str:
         return self._run_step("reject", self._work.reject, update_id, candidate)
 
-    def _step(self, name: str, update_id: str, function: Callable[..., Any], *made: Any) -> Any:
-        return self._run_step(name, self._run, name, update_id, function, *made)
+    def _step(self, name: str, update_id: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        return self._run_step(name, self._run, name, update_id, function, *arguments)
 
-    def _run(self, name: str, update_id: str, function: Callable[..., Any], *made: Any) -> Any:
+    def _run(self, name: str, update_id: str, function: Callable[..., Any], *arguments: Any) -> Any:
         self._work.begin(update_id, name)
         failpoints.hit(f"{name}.begun")
-        result, detail, message = function(update_id, *made)
+        result, detail, message = function(update_id, *arguments)
         failpoints.hit(f"{name}.done")
         self._work.end(update_id, name, detail, message)
         return result

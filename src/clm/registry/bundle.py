@@ -134,9 +134,9 @@ def verify_bundle(path: Path, keys: Path) -> Json:
     odd = [p.name for p in path.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir())]
     if odd:
         raise TamperedArtifact(f"Release {short(path.name)} holds links or devices ({', '.join(odd[:3])}).")
-    found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST, signing.SIGNATURE}
-    for name in sorted(expected.keys() | found):
-        if name not in found:
+    there = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST, signing.SIGNATURE}
+    for name in sorted(expected.keys() | there):
+        if name not in there:
             problem = "is missing"
         elif name not in expected:
             problem = "does not belong to it"
@@ -194,10 +194,10 @@ def read_taught(path: Path, expert: str, lesson: str) -> list[str]:
 def newest_lineage(path: Path) -> dict[str, Json]:
     """Per task, what made the part that was trained last: it tells what the whole task has seen and remembers."""
     newest: dict[str, Json] = {}
-    for name, made in read_lineage(path).items():
+    for name, lesson in read_lineage(path).items():
         task = task_of(name)
-        if task not in newest or made.get("turn", 1) > newest[task].get("turn", 1):
-            newest[task] = made
+        if task not in newest or lesson.get("turn", 1) > newest[task].get("turn", 1):
+            newest[task] = lesson
     return newest
 
 

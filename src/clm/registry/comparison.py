@@ -69,7 +69,7 @@ def _experts(
 ) -> Iterator[ExpertChange]:
     for task in sorted(old["experts"].keys() | new["experts"].keys()):
         before, after = (manifest["experts"].get(task, {}).get("hash") for manifest in (old, new))
-        rows_before, rows_after = (set(made.get(task, {}).get("record_ids", ())) for made in (old_made, new_made))
+        rows_before, rows_after = (set(lessons.get(task, {}).get("record_ids", ())) for lessons in (old_made, new_made))
         yield ExpertChange(
             task=task,
             change=_change(before, after),

@@ -68,7 +68,7 @@ def add_experts(session: Session, release_id: str, lessons: Mapping[str, str]) -
     )
 
 
-def learnt_from(session: Session, record_id: str) -> list[tuple[ReleaseRow, str]]:
+def learned_from(session: Session, record_id: str) -> list[tuple[ReleaseRow, str]]:
     """Releases, newest first, with the expert that was taught the record."""
     of_record = (
         select(ReleaseRow, ReleaseExpert.expert)

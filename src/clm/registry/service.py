@@ -60,7 +60,7 @@ def register(
 
 
 def _note_lessons(session: Session, bundle: Bundle) -> None:
-    """So that a record finds what learnt from it. What the release carries over was noted with an earlier one."""
+    """So that a record finds what learned from it. What the release carries over was noted with an earlier one."""
     lessons = lessons_of(bundle.manifest)
     known = repository.known_lessons(session, lessons.values())
     for expert, lesson in lessons.items():
@@ -75,13 +75,13 @@ def note_lesson(session: Session, lesson: str, record_ids: Iterable[str]) -> Non
         repository.add_lesson(session, lesson, record_ids)
 
 
-def learnt_from(session: Session, record_id: str) -> list[tuple[ReleaseRow, str]]:
+def learned_from(session: Session, record_id: str) -> list[tuple[ReleaseRow, str]]:
     """Releases, newest first, each with the expert that was taught the record."""
-    return repository.learnt_from(session, record_id)
+    return repository.learned_from(session, record_id)
 
 
 def without_lesson(session: Session) -> list[ReleaseExpert]:
-    """Experts of releases of which it is not known what they learnt from: registered before that was noted, and not
+    """Experts of releases of which it is not known what they learned from: registered before that was noted, and not
     read since."""
     return repository.without_lesson(session)
 
@@ -154,9 +154,9 @@ def _row(session: Session, reference: str, model: str | None) -> ReleaseRow:
     if number and (reference.startswith("v") or len(reference) < 4):
         if model is None:
             raise InvalidInput(f"{reference!r} is a release of which model? Name the model, or give the release's id.")
-        found = repository.by_number(session, model, int(number[1]))
-        if found is not None:
-            return found
+        numbered = repository.by_number(session, model, int(number[1]))
+        if numbered is not None:
+            return numbered
     elif _DIGEST.fullmatch(reference):
         rows = repository.by_prefix(session, reference, model)
         if len(rows) > 1:

@@ -25,7 +25,7 @@ class ReleaseRow(Base):
 
 
 class Lesson(Base):
-    """What one training of an expert learnt from; releases that carry the expert over share it."""
+    """What one training of an expert learned from; releases that carry the expert over share it."""
 
     __tablename__ = "lessons"
 

@@ -95,9 +95,9 @@ def _write(settings: Settings, release: Release, metrics: dict[str, float]) -> s
 
 def _experiment(client: "MlflowClient", settings: Settings, model: str) -> str:
     name = f"clm/{model}"
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found.experiment_id
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return experiment.experiment_id
     # MLflow's own default would be `mlruns` in whatever folder the process was started from.
     local = (settings.home / "mlflow-artifacts").as_uri() if settings.mlflow_uri is None else None
     return client.create_experiment(name, artifact_location=local)
@@ -112,8 +112,8 @@ def _version_of(client: "MlflowClient", model: str, release_id: str) -> str:
 
 def _find_version(client: "MlflowClient", model: str, release_id: str) -> str | None:
     query = f"name = '{model}' and tags.\"{RELEASE_TAG}\" = '{release_id}'"
-    found = client.search_model_versions(query, max_results=1)
-    return str(found[0].version) if found else None
+    versions = client.search_model_versions(query, max_results=1)
+    return str(versions[0].version) if versions else None
 
 
 def _params(manifest: Json) -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ def best_evers(
     policy: GatePolicy,
 ) -> dict[str, BestEver]:
     """By task, as the gate takes them."""
-    found: dict[str, BestEver] = {}
+    best_of: dict[str, BestEver] = {}
     for name, evaluation in evaluations.items():
         if not name.startswith(PREFIX):
             continue
@@ -69,5 +69,5 @@ def best_evers(
         for task in evaluation.scores:
             chosen_from = bests[task].chosen_from if task in bests else 1
             margin = best_margin(policy, margins[task])
-            found[task] = BestEver(name.removeprefix(PREFIX), answered.get(task, []), margin, chosen_from)
-    return found
+            best_of[task] = BestEver(name.removeprefix(PREFIX), answered.get(task, []), margin, chosen_from)
+    return best_of

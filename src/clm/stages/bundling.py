@@ -1,5 +1,5 @@
 """What goes into a release's bundle. Nothing here may hold a time, an update's id or an absolute path: what was
-learnt from the same inputs gets the same name."""
+learned from the same inputs gets the same name."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ def describe(
     champion: BundlePaths,
     paths: Paths,
 ) -> Json:
-    """The release's lineage: what it learnt from, how, what proved it, and what had to be repaired first."""
+    """The release's lineage: what it learned from, how, what proved it, and what had to be repaired first."""
     scores = candidate.evaluations["candidate"].scores.items()
     trained = candidate.trained
     features = _features(paths, champion, trained)
@@ -40,7 +40,7 @@ def describe(
             **({"choice": trained.choice} if trained.choice else {}),
             "notes": trained.notes,
         },
-        **({"confused": found} if (found := confused(candidate.evaluations["candidate"], features)) else {}),
+        **({"confused": shares} if (shares := confused(candidate.evaluations["candidate"], features)) else {}),
         "scores": {t: {"score": s.score, "n": s.n, "suite_hash": s.suite_hash, "metric": s.metric} for t, s in scores},
         "gate": asdict(candidate.verdict),
         **({"repair": [asdict(one) for one in candidate.tries]} if candidate.tries else {}),

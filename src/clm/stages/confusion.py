@@ -16,7 +16,7 @@ def confused(evaluation: Evaluation, features: Mapping[str, Path]) -> dict[str, 
     experts = evaluation.composition.experts
     several = {task_of(name) for name in experts if part_number(name) > 1}
     answers = [row for row in read_answers(Path(evaluation.answers)) if row.task in several] if several else []
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for task in sorted(several):
         taught = {name: load_features(features[name]).answers for name in evaluation.composition.parts(task)}
         own = [row for row in answers if row.task == task]
@@ -27,5 +27,5 @@ def confused(evaluation: Evaluation, features: Mapping[str, Path]) -> dict[str, 
             known += bool(owners)
             wrong += bool(owners) and routed in taught and routed not in owners
         if known:
-            found[task] = round(wrong / known, 4)
-    return found
+            shares[task] = round(wrong / known, 4)
+    return shares

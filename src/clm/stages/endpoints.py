@@ -45,8 +45,8 @@ def show_memory(
         get_model(session, name)
         if task is not None:
             get_task(session, name, task)
-        found = contents(session, request.app.state.store, settings.paths, name, task)
-    page, following = cut(found, lambda each: each["task"], cursor, limit)
+        memories = contents(session, request.app.state.store, settings.paths, name, task)
+    page, following = cut(memories, lambda each: each["task"], cursor, limit)
     return MemoryList(items=[MemoryOut.model_validate(each) for each in page], next_cursor=following)
 
 
@@ -55,11 +55,11 @@ def make_model(body: ModelIn, database: DatabaseDep, caller: CallerDep) -> Opera
     """Begins to make a model: its base is imported and checked, and becomes the first release, which serves. The worker
     does it; how it stands says `/operations/{id}`."""
     check_name("model", body.name)
-    wish = {"base": body.base, "policy": (body.policy or ModelPolicy()).model_dump(mode="json")}
+    request = {"base": body.base, "policy": (body.policy or ModelPolicy()).model_dump(mode="json")}
     with database.transaction() as session:
         if any(model.name == body.name for model in list_models(session)):
             raise Conflict(f"There is a model named {body.name!r} already; choose another name.")
-        operation = operations.ask(session, caller, kind="make-model", subject=body.name, wish=wish)
+        operation = operations.ask(session, caller, kind="make-model", subject=body.name, request=request)
         session.flush()
         return OperationOut.model_validate(operation)
 
@@ -92,13 +92,13 @@ def _ask_impact(
         if body.size and change == "remove":
             raise InvalidInput("Rows belong to a task to come; leave them out to ask about a removal.", field="change")
         file = {"name": f"rows{PurePath(file_name).suffix}", "sha256": body.sha256} if body.size else None
-        wish = {"model": name, "task": task, "removal": change == "remove", "file": file}
+        request = {"model": name, "task": task, "removal": change == "remove", "file": file}
         with database.transaction() as session:
             get_model(session, name)
             if file is None:
                 get_task(session, name, task)
             check_name("task", task)
-            operation = operations.ask(session, caller, kind="impact", subject=f"{name}/{task}", wish=wish)
+            operation = operations.ask(session, caller, kind="impact", subject=f"{name}/{task}", request=request)
             session.flush()
             if file is not None:
                 folder = settings.paths.brought(operation.id)

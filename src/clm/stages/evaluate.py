@@ -87,23 +87,23 @@ def evaluate(at: Context, snapshot: Snapshot, trained: Trained, folder: Path) ->
 
 
 def _exam(at: Context, snapshot: Snapshot, trained: Trained) -> _Exam:
-    learnt = trained.composition.tasks
+    learned = trained.composition.tasks
     with at.database.read() as session:
         tasks = catalog.list_tasks(session, snapshot.model, removed=True)  # after a rollback one may serve again
         best = bests_of(session, at.model, at.champion, at.paths.releases)
         held = holding.left_out(session, at.model)
     lineage = bundles.newest_lineage(at.champion_folder)
     learns = "" if at.removes else at.task
-    recall = recall_of([t for t in tasks if t.name in learnt], learns, snapshot, lineage, at.policy.suite, held)
-    watched = {t.name for t in tasks if t.watched and t.removed_at is None and snapshot.suites.get(t.name)} - learnt
-    asked = [task for task in tasks if task.name in learnt | watched]
+    recall = recall_of([t for t in tasks if t.name in learned], learns, snapshot, lineage, at.policy.suite, held)
+    watched = {t.name for t in tasks if t.watched and t.removed_at is None and snapshot.suites.get(t.name)} - learned
+    asked = [task for task in tasks if task.name in learned | watched]
     margins = {t.name: t.margin or at.policy.gate.margin for t in asked}
     bests: dict[str, Best] = {
         f"{PREFIX}v{number}": (bundles.load_bundle(at.paths.releases / release, at.paths.keys), names)
         for (release, number), names in to_compare(best, at.champion.release_id, margins, at.policy.gate).items()
     }
     # The untouched base is asked too: what did it know of a new task, and of what no task teaches?
-    of_base = sorted(watched | ({at.task} & learnt - at.champion.composition.tasks))
+    of_base = sorted(watched | ({at.task} & learned - at.champion.composition.tasks))
     metrics: dict[str, Metric] = {task.name: cast(Metric, task.metric) for task in asked}
     return _Exam(metrics, margins, recall, bests, tuple(of_base))
 

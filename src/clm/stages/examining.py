@@ -43,15 +43,15 @@ def no_suite(task: str) -> str:
 def _plan(
     task: str, learns: str, snapshot: Snapshot, lineage: Mapping[str, Json], sample: int, held: Collection[str]
 ) -> Recalled:
-    made = lineage.get(task)
-    seen = made["snapshot"] if made else {}
+    lesson = lineage.get(task)
+    seen = lesson["snapshot"] if lesson else {}
     return Recalled(
         task=task,
         sample=sample,
-        since=seen["tables"]["records"] if made else None,
+        since=seen["tables"]["records"] if lesson else None,
         learns=task == learns,
         closed=max(1, snapshot.closed.get(task, 1)),
         before=max(1, seen.get("closed", {}).get(task, 1)),
         held=held,
-        unseen=made.get("mixture", {}).get("left_out", ()) if made else (),
+        unseen=lesson.get("mixture", {}).get("left_out", ()) if lesson else (),
     )

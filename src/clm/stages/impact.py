@@ -2,7 +2,7 @@
 
 Experts stay as they are; only the router is fitted again. So it is enough to route all suites anew and to answer the
 prompts whose route changed: the other answers are known. A task that has no expert yet is answered by the base
-meanwhile, so the scores of others that lose prompts to it are what they lose at most before it is learnt.
+meanwhile, so the scores of others that lose prompts to it are what they lose at most before it is learned.
 """
 
 import random
@@ -48,7 +48,7 @@ class TaskImpact:
     role: Role
     n: int
     before: float
-    after: float | None  # None: the task is not learnt yet
+    after: float | None  # None: the task is not learned yet
     answered_before: Routes
     answered_after: Routes
 
@@ -90,9 +90,9 @@ class Impact:
         for each in self.tasks:
             before, after = each.answered_before, each.answered_after
             moved = [name for name in sorted(before | after) if before.get(name, 0) != after.get(name, 0)]
-            told = ", ".join(f"{_named(name)} {before.get(name, 0)} -> {after.get(name, 0)}" for name in moved)
-            if told:
-                lines.append(f"Prompts of {each.task} are answered by: {told}.")
+            changes = ", ".join(f"{_named(name)} {before.get(name, 0)} -> {after.get(name, 0)}" for name in moved)
+            if changes:
+                lines.append(f"Prompts of {each.task} are answered by: {changes}.")
         return lines or ["No prompt changes hands."]
 
 
@@ -159,7 +159,7 @@ def _check_addition(champion: bundles.BundlePaths, task: str, file: Path | None)
     catalog.check_name("task", task)
     if task in champion.composition.tasks:
         raise InvalidInput(
-            f"Task {task!r} is learnt already, so it can't be added. `clm update start {task}` refreshes it"
+            f"Task {task!r} is learned already, so it can't be added. `clm update start {task}` refreshes it"
             + ("; leave --add out." if file else "."),
             field="task",
         )
@@ -184,8 +184,8 @@ def _rows_of(
 
 
 def _records(settings: Settings, task: str, file: Path) -> list[Record]:
-    found, refused = peek(file, settings.max_line_bytes)
-    records = {r.content_hash: replace(r, task=task) for r in found}
+    records_read, refused = peek(file, settings.max_line_bytes)
+    records = {r.content_hash: replace(r, task=task) for r in records_read}
     if len(records) < FEWEST_ROWS:
         why = f" Line {refused.line}, {refused.field or 'the row'}: {refused.reason}." if refused else ""
         raise InvalidInput(
@@ -206,7 +206,7 @@ def _plain(record: Record) -> dict[str, str]:
 def _impacts(answered: dict[str, Answered], task: str, role: Role) -> tuple[TaskImpact, ...]:
     before, after = answered["before"], answered["after"]
     routes = {name: _routes(answered[name].answers) for name in ("before", "after")}
-    found = [
+    impacts = [
         TaskImpact(
             task=name,
             role=role if name == task else "other",
@@ -218,13 +218,13 @@ def _impacts(answered: dict[str, Answered], task: str, role: Role) -> tuple[Task
         )
         for name, score in before.scores.items()
     ]
-    return tuple(sorted(found, key=lambda impact: (impact.role != "other", impact.task)))
+    return tuple(sorted(impacts, key=lambda impact: (impact.role != "other", impact.task)))
 
 
 def _routes(answers: Path) -> dict[str, Routes]:
     """Who answered whose prompts, from an answers file."""
-    found: dict[str, Routes] = {}
+    routes_of: dict[str, Routes] = {}
     for row in read_answers(answers):
-        routes = found.setdefault(row.task, {})
+        routes = routes_of.setdefault(row.task, {})
         routes[task_of(row.routed)] = routes.get(task_of(row.routed), 0) + 1
-    return found
+    return routes_of

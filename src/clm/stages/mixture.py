@@ -1,4 +1,4 @@
-"""Stage *mixture*: what is learnt from, the task's new rows and a replayed share of its old ones."""
+"""Stage *mixture*: what is learned from, the task's new rows and a replayed share of its old ones."""
 
 from dataclasses import replace
 from functools import partial
@@ -55,7 +55,7 @@ def mix(at: Context, snapshot: Snapshot, replay_share: float, out: Path) -> Mixt
 
 def _message(at: Context, mixture: Mixture, held: int) -> str:
     if at.removes:
-        return f"Task {at.task} is taken out: nothing is learnt, so no row is needed."
+        return f"Task {at.task} is taken out: nothing is learned, so no row is needed."
     more = f", {held} held after a rejection" if held else ""
     more += f", {len(mixture.dropped)} dropped" if mixture.dropped else ""
     more += f", {mixture.superseded} superseded by newer answers" if mixture.superseded else ""

@@ -10,7 +10,7 @@ from clm.stages.jobs import compute_of
 
 
 def check_removal(champion: BundlePaths, task: str) -> None:
-    """Raises InvalidInput where the champion can't do without the task, or has never learnt it."""
+    """Raises InvalidInput where the champion can't do without the task, or has never learned it."""
     tasks = champion.composition.tasks
     if task not in tasks:
         known = ", ".join(sorted(tasks)) or "none"
@@ -19,7 +19,7 @@ def check_removal(champion: BundlePaths, task: str) -> None:
         )
     if len(tasks) == 1:
         raise InvalidInput(
-            f"Task {task!r} is the only one that the model has learnt: without it the base is left alone. To go back "
+            f"Task {task!r} is the only one that the model has learned: without it the base is left alone. To go back "
             "to the base, use `clm rollback --to v1`.",
             field="task",
         )
@@ -30,8 +30,8 @@ def check_parts(champion: Composition, task: str, has_parts: bool) -> None:
     if not has_parts:
         raise InvalidInput("Tasks share an adapter under this policy, so there are no parts to make one of.")
     if len(champion.parts(task)) < 2:
-        found = "one part" if champion.parts(task) else "no expert"
-        raise InvalidInput(f"Task {task!r} has {found} in the release that serves, so nothing is to be made one.",
+        count = "one part" if champion.parts(task) else "no expert"
+        raise InvalidInput(f"Task {task!r} has {count} in the release that serves, so nothing is to be made one.",
                            field="task")  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from clm.updates import service as updates
 
 @dataclass(frozen=True)
 class _Tried:
-    told: RepairTry
+    outcome: RepairTry
     candidate: Judged | None  # None: nothing came of it
 
 
@@ -47,7 +47,7 @@ def repair(at: Context, snapshot: Snapshot, candidate: Judged) -> Done[Judged]:
         tried.append(_try(at, snapshot, candidate, attempt, tried))
         failpoints.hit("repair.tried")
         _keep(at, tried)
-    tries = tuple(one.told for one in tried)
+    tries = tuple(one.outcome for one in tried)
     kept = kept_try(tries)
     repaired = replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
     story = plan.story(at.task, tries)
@@ -66,22 +66,22 @@ def _next(at: Context, failed: Judged, tried: list[_Tried]) -> plan.Attempt | No
     if at.consolidates:
         left = left.model_copy(update={"replay_tries": 0})
     by_route = left.route_tries > 0 and plan.lost_by_route(failed.verdict, (at.task, *at.mates))
-    return plan.next_try(left, share, refreshes, [one.told for one in tried], by_route)
+    return plan.next_try(left, share, refreshes, [one.outcome for one in tried], by_route)
 
 
 def _try(at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt, before: list[_Tried]) -> _Tried:
     folder = plan.folder_of(at.folder, len(before))
-    told = plan.begun(attempt)
+    outcome = plan.begun(attempt)
     try:
         mixture, trained = _other(at, snapshot, failed, attempt, folder, before)
         evaluations = evaluate(at, snapshot, trained, folder / "evaluate")
     except Cancelled:
         raise
     except ClmError as error:  # a repair that can't be done must not hide the gate's verdict
-        return _Tried(replace(told, reason=error.sentence), None)
+        return _Tried(replace(outcome, reason=error.sentence), None)
     verdict = judge(at, trained, evaluations, is_try=True)
-    told = replace(
-        told,
+    outcome = replace(
+        outcome,
         expert_hash=trained.expert_hash,
         scores=scores_of(evaluations)["candidate"],
         gain=next((task.difference for task in verdict.tasks if task.task == at.task), None),
@@ -89,13 +89,13 @@ def _try(at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt,
         reason=verdict.reason,
         no_loss=all(task.passed_by for task in verdict.tasks),
     )
-    return _Tried(told, Judged(mixture, trained, evaluations, verdict))
+    return _Tried(outcome, Judged(mixture, trained, evaluations, verdict))
 
 
 def _other(
     at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt, folder: Path, before: list[_Tried]
 ) -> tuple[Mixture, Trained]:
-    """Another candidate than the one that failed, and what it learnt from."""
+    """Another candidate than the one that failed, and what it learned from."""
     if isinstance(attempt, plan.Interpolate):
         return failed.mixture, _interpolate(at, failed.trained, attempt.step, folder)
     if isinstance(attempt, plan.Reroute):
@@ -149,7 +149,7 @@ def _more_replay(at: Context, snapshot: Snapshot, share: float, folder: Path, kn
 
 def _keep(at: Context, tried: list[_Tried]) -> None:
     """Shows the tries while they go on. What an attempt before a crash has told already is not told again."""
-    tries = [one.told for one in tried]
+    tries = [one.outcome for one in tried]
     with at.database.transaction() as session:
         update = updates.get_update(session, at.update_id)
         if len(tries) <= len(update.tries or []):

@@ -2,8 +2,8 @@
 
 Where only tasks lost whose experts did not change, prompts went astray: the router is asked again with a handicap for
 the task that was taught, and nothing is trained. Else the way from the old expert to the new one is gone in even steps,
-the smallest first, until one is not shown to lose nothing: a part of what was learnt, at a part of the price (see
-`clm.training.interpolation`). The order is that of `clm.evaluation.spending`. Where no step helps, the task is learnt
+the smallest first, until one is not shown to lose nothing: a part of what was learned, at a part of the price (see
+`clm.training.interpolation`). The order is that of `clm.evaluation.spending`. Where no step helps, the task is learned
 again with more of its older rows. Each try is judged like the update itself, on the same examples.
 """
 
@@ -58,7 +58,7 @@ def next_try(
     """None: nothing is left to try, or what was tried helped.
 
     `replay_share` is what the update had; `refreshes` says that it went on from an older expert of its task: there is
-    no way to go in steps, and there are no older rows, where a task was learnt for the first time.
+    no way to go in steps, and there are no older rows, where a task was learned for the first time.
     """
     if by_route:
         if kept_try(tries) is not None or len(tries) >= policy.route_tries or _stuck(tries):
@@ -92,8 +92,8 @@ def folder_of(update: Path, number: int) -> Path:
 
 def sentence(number: int, task: str, one: RepairTry) -> str:
     scores = ", ".join(f"{name} {score:.2f}" for name, score in one.scores.items())
-    made = f" (expert {short(one.expert_hash)})" if one.expert_hash else ""
-    return f"Try {number + 1}, {_what(one)}{made}: {scores or 'nothing to measure'}; {_found(task, one)}."
+    expert = f" (expert {short(one.expert_hash)})" if one.expert_hash else ""
+    return f"Try {number + 1}, {_what(one)}{expert}: {scores or 'nothing to measure'}; {_found(task, one)}."
 
 
 def story(task: str, tries: Sequence[RepairTry]) -> str:
@@ -102,8 +102,8 @@ def story(task: str, tries: Sequence[RepairTry]) -> str:
     if kept is not None:
         one = tries[kept]
         return f"Repaired by try {kept + 1} of {len(tries)}: {_what(one)} passes the gate and gains {_gain(task, one)}."
-    told = "; ".join(f"{_what(one)}: {_found(task, one)}" for one in tries)
-    return f"{len(tries)} repairs were tried and none helped ({told})."
+    sentences = "; ".join(f"{_what(one)}: {_found(task, one)}" for one in tries)
+    return f"{len(tries)} repairs were tried and none helped ({sentences})."
 
 
 def _stuck(tries: Sequence[RepairTry]) -> bool:

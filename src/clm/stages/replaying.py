@@ -1,7 +1,7 @@
 """What of the past an update learns again: memories that the champion pins, held batches, and the shares of both.
 
 A task's memory is made after each of its updates and named in its expert's lineage. A release from before there were
-memories has none: then all old rows of the updated task may be replayed, and of other tasks what they last learnt from.
+memories has none: then all old rows of the updated task may be replayed, of other tasks what they last learned from.
 """
 
 import math
@@ -33,7 +33,7 @@ from clm.strategies import replays
 
 @dataclass(frozen=True)
 class Past:
-    """What a champion knows, and what must not be learnt from."""
+    """What a champion knows, and what must not be learned from."""
 
     lineage: Mapping[str, Json]  # per task: of the expert that was trained last
     slipped: Mapping[str, float]  # per task: best score ever - score under the champion
@@ -95,16 +95,16 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
     champion = deployments.get_deployment(session, model).champion
     held, ruled = holding.left_out(session, model), conflicts.rulings(session, model)
     dropped = set(dropping.dropped_ids(session, model)["dropped"])
-    found: list[Json] = []
-    for name, made in bundles.newest_lineage(paths.releases / champion).items():
-        if "memory" not in made or task not in (None, name):
+    memories: list[Json] = []
+    for name, lesson in bundles.newest_lineage(paths.releases / champion).items():
+        if "memory" not in lesson or task not in (None, name):
             continue
-        pinned = Memory(**made["memory"])
+        pinned = Memory(**lesson["memory"])
         kept = load_memory(paths.memories, pinned.hash)
         there = {row["record_id"]: row for row in store.remembered(model, name, set(kept.record_ids), ruled)}
         rows = [there[record_id] for record_id in kept.record_ids if record_id in there]
         rows = [row for row in rows if row["batch_id"] not in held and row["record_id"] not in dropped]
-        found.append(
+        memories.append(
             {
                 "task": name,
                 "policy": pinned.policy,
@@ -126,7 +126,7 @@ def contents(session: Session, store: Store, paths: Paths, model: str, task: str
                 ],
             }
         )
-    return found
+    return memories
 
 
 def _few(answers: Iterable[str]) -> dict[str, int]:
@@ -135,10 +135,10 @@ def _few(answers: Iterable[str]) -> dict[str, int]:
     return dict(sorted(counts.items())) if len(counts) <= FEW_ANSWERS else {}
 
 
-def _remembered(made: Json, memories: Path) -> Collection[str]:
-    if "memory" in made:
-        return frozenset(load_memory(memories, made["memory"]["hash"]).record_ids)
-    return frozenset(made["record_ids"])
+def _remembered(lesson: Json, memories: Path) -> Collection[str]:
+    if "memory" in lesson:
+        return frozenset(load_memory(memories, lesson["memory"]["hash"]).record_ids)
+    return frozenset(lesson["record_ids"])
 
 
 def _share(past: Past, task: str, policy: ModelPolicy) -> float:

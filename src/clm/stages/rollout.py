@@ -25,13 +25,13 @@ def roll_out(on: Installation, update_id: str, release: Release, wait: Callable[
         rollout_id = update.rollout_id = rollout.id
     targets.reconcile(on.database, on.settings)
     log.write(folder, "rollout", f"{policy.kind} rollout of v{release.number} begins.")
-    told = 0
+    logged = 0
     while True:
         with on.database.read() as session:
             rollout = rollouts.get_rollout(session, rollout_id)
-        for verdict in rollout.verdicts[told:]:
+        for verdict in rollout.verdicts[logged:]:
             log.write(folder, "rollout", f"{verdict['verdict']}: {verdict['reason']}")
-        told = len(rollout.verdicts)
+        logged = len(rollout.verdicts)
         if rollout.finished_at is not None:
             break
         wait()

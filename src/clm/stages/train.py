@@ -62,25 +62,25 @@ def train(at: Context, mixture: Mixture, folder: Path) -> Trained:
         consolidate=at.consolidates,
         memory_needs=by_name(at.policy.memory.policy).needs,
     )
-    made = jobs.run_job(at, job, folder)
+    result = jobs.run_job(at, job, folder)
     return Trained(
         composition=composition_with(
-            champion.composition, made.expert.hash, made.router.hash, (made.part, *at.mates), made.merged
+            champion.composition, result.expert.hash, result.router.hash, (result.part, *at.mates), result.merged
         ),
         task=task,
-        expert_hash=made.expert.hash,
-        features_hash=made.features.hash,
-        steps=made.steps,
-        tokens=made.tokens,
-        seconds=made.seconds,
-        final_loss=made.final_loss,
-        described=str(made.described) if made.described else None,
-        adapter=made.part if at.has_parts else at.adapter,
-        state_hash=made.state,
-        notes=made.notes,
-        transfer=made.transfer,
-        part=made.part,
-        choice=made.choice,
+        expert_hash=result.expert.hash,
+        features_hash=result.features.hash,
+        steps=result.steps,
+        tokens=result.tokens,
+        seconds=result.seconds,
+        final_loss=result.final_loss,
+        described=str(result.described) if result.described else None,
+        adapter=result.part if at.has_parts else at.adapter,
+        state_hash=result.state,
+        notes=result.notes,
+        transfer=result.transfer,
+        part=result.part,
+        choice=result.choice,
     )
 
 
@@ -102,8 +102,8 @@ def _without(at: Context, folder: Path) -> Trained:
     check_removal(at.champion, at.task)
     job = refit_job(at.installation.settings, at.champion, at.policy.training, without=at.task)
     began = time.monotonic()
-    made = jobs.run_job(at, job, folder)
+    result = jobs.run_job(at, job, folder)
     kept = {name: expert for name, (expert, _) in at.champion.experts.items() if task_of(name) != at.task}
-    composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), made.router.hash)
+    composition = Composition(at.champion.base_hash, dict(sorted(kept.items())), result.router.hash)
     unused = "" if at.mates else at.adapter  # what its strategies remember leaves with it
     return Trained(composition, at.task, "", "", 0, 0, time.monotonic() - began, 0.0, adapter=unused)

@@ -86,7 +86,7 @@ class Work:
     def finish(self, update_id: str, state: str, sentence: str) -> str:
         return rollout.finish(self.installation, update_id, state, sentence)
 
-    def _do(self, stage: Callable[..., Done[T]], update_id: str, *made: Any) -> Done[T]:
+    def _do(self, stage: Callable[..., Done[T]], update_id: str, *arguments: Any) -> Done[T]:
         home = self.installation.paths.home
-        result, detail, message = stage(self._at(update_id), *(placed(each, home) for each in made))
+        result, detail, message = stage(self._at(update_id), *(placed(each, home) for each in arguments))
         return remembered(result, home), detail, message

@@ -47,47 +47,47 @@ def neighbours(view: View, task: str, answers: Collection[str]) -> Iterator[tupl
                   if row["kind"] != "recall" and standing.holds(row["record_id"])}  # fmt: skip
         if not wanted:
             continue
-        for found in delta.read_ids(table, ["record_id", "shape", "content"], wanted, delta.of_task(task)).to_pylist():
-            row = wanted[found["record_id"]]
+        for stored in delta.read_ids(table, ["record_id", "shape", "content"], wanted, delta.of_task(task)).to_pylist():
+            row = wanted[stored["record_id"]]
             yield (row["prompt_key"], row["answer_key"], held_out,
-                   question(found["shape"], json.loads(found["content"])))  # fmt: skip
+                   question(stored["shape"], json.loads(stored["content"])))  # fmt: skip
 
 
 def history(view: View, tasks: Sequence[str], names: Collection[str]) -> list[Stored]:
     """All versions of these keys, prompt keys or records' keys, in every task, oldest first."""
-    found: list[Stored] = []
+    versions: list[Stored] = []
     for task in tasks:
         meant = _about(view, task, set(names))
         asked = {*names, *(name for row in meant for name in (row["key"], row["prompt_key"]))}
-        found += _stored(view, task, _about(view, task, asked))
-    return sorted(found, key=lambda row: (row.task, row.event_time, row.ingested_at, row.record_id))
+        versions += _stored(view, task, _about(view, task, asked))
+    return sorted(versions, key=lambda row: (row.task, row.event_time, row.ingested_at, row.record_id))
 
 
 def _about(view: View, task: str, names: set[str]) -> list[Row]:
     """Labels of the rows with one of these as their key, prompt key or record id."""
-    asked, found = pa.array(sorted(names), pa.string()), list[Row]()
+    asked, rows = pa.array(sorted(names), pa.string()), list[Row]()
     for held_out in (False, True):
         labels = view.labels_of(task, held_out)
         meant = [among(labels[column], asked) for column in ("key", "prompt_key", "record_id")]
         chosen = pc.call_function("or", [pc.call_function("or", meant[:2]), meant[2]])
-        found += [row | {"held_out": held_out} for row in labels.filter(chosen).to_pylist()]
-    return found
+        rows += [row | {"held_out": held_out} for row in labels.filter(chosen).to_pylist()]
+    return rows
 
 
 def _stored(view: View, task: str, rows: Sequence[Row]) -> list[Stored]:
     standing = view.standing(task)
-    made: list[Stored] = []
+    versions: list[Stored] = []
     for held_out, table in ((False, view.records), (True, view.suites)):
         side = [row for row in rows if row["held_out"] == held_out]
         ids = {row["record_id"] for row in side}
-        found = delta.read_ids(table, _COLUMNS, ids, delta.of_task(task)).to_pylist() if ids else []
-        contents: dict[str, Any] = {row["record_id"]: row for row in found}
+        stored = delta.read_ids(table, _COLUMNS, ids, delta.of_task(task)).to_pylist() if ids else []
+        contents: dict[str, Any] = {row["record_id"]: row for row in stored}
         for row in side:
             more = contents[row["record_id"]]
             content = json.loads(more["content"])
             by = standing.superseded.get(row["record_id"])
             state = "superseded" if by else "undecided" if row["record_id"] in standing.undecided else "holds"
-            made.append(
+            versions.append(
                 Stored(
                     row["record_id"],
                     task,
@@ -109,4 +109,4 @@ def _stored(view: View, task: str, rows: Sequence[Row]) -> list[Stored]:
                     by,
                 )
             )
-    return made
+    return versions

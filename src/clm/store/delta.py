@@ -74,11 +74,11 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
 def read(table: DeltaTable, columns: list[str], where: ds.Expression | None = None) -> pa.Table:
     """These columns; one that the table is too old to have is full of nulls."""
     dataset = _datasets.get(named(table), table.to_pyarrow_dataset)
-    found = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=where)
+    rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=where)
     for name in columns:
-        if name not in found.column_names:
-            found = found.append_column(SCHEMA.field(name), pa.nulls(found.num_rows, SCHEMA.field(name).type))
-    return found.select(columns)
+        if name not in rows.column_names:
+            rows = rows.append_column(SCHEMA.field(name), pa.nulls(rows.num_rows, SCHEMA.field(name).type))
+    return rows.select(columns)
 
 
 def named(table: DeltaTable) -> Hashable:
@@ -91,10 +91,10 @@ def read_ids(
 ) -> pa.Table:
     """The rows with these ids. Chosen after reading: a filter on a text fails on files that a deletion wrote anew,
     because their statistics have another type of text."""
-    found = read(table, columns, where)
+    rows = read(table, columns, where)
     wanted = pa.array(list(record_ids), pa.string())
-    known = found["record_id"].cast(pa.string())
-    return found.filter(pc.call_function("is_in", [known], pc.SetLookupOptions(wanted)))
+    known = rows["record_id"].cast(pa.string())
+    return rows.filter(pc.call_function("is_in", [known], pc.SetLookupOptions(wanted)))
 
 
 def values(table: DeltaTable, column: str, where: ds.Expression | None = None) -> set[str]:
@@ -103,8 +103,8 @@ def values(table: DeltaTable, column: str, where: ds.Expression | None = None) -
 
 def ids_of(table: DeltaTable, batch_id: str) -> list[str]:
     """Record ids of a batch's rows; chosen after reading, as in `read_ids`."""
-    found = read(table, ["record_id", "batch_id"])
-    return found.filter(pc.call_function("equal", [found["batch_id"], pa.scalar(batch_id)]))["record_id"].to_pylist()
+    rows = read(table, ["record_id", "batch_id"])
+    return rows.filter(pc.call_function("equal", [rows["batch_id"], pa.scalar(batch_id)]))["record_id"].to_pylist()
 
 
 def of_task(task: str) -> ds.Expression:

@@ -41,7 +41,7 @@ class RecallOf:
 
     `since` is `records` as the task's last release saw it (None: nothing was taught yet). Of the task that is updated
     (`learns`) what is new counts to the slice `closed`, and changed answers are always asked; of another task, or of
-    what was known before, only what its expert has learnt, as slice `before`.
+    what was known before, only what its expert has learned, as slice `before`.
     """
 
     task: str
@@ -155,8 +155,8 @@ def _contents(table: DeltaTable, tasks: Sequence[str], rows: Sequence[Row]) -> d
     if not rows:
         return {}
     where = ds.field("task").isin(list(tasks))
-    found = delta.read_ids(table, CONTENT, {row["record_id"] for row in rows}, where).to_pylist()
-    return {(row["task"], row["record_id"]): row for row in found}
+    contents = delta.read_ids(table, CONTENT, {row["record_id"] for row in rows}, where).to_pylist()
+    return {(row["task"], row["record_id"]): row for row in contents}
 
 
 def _filled(rows: Sequence[Row], contents: Mapping[tuple[str, str], Row]) -> list[Row]:
@@ -172,9 +172,9 @@ def _old_answers(view: View, task: str) -> dict[str, list[str]]:
         return {}
     taught = [row for row in view.taught(task).to_pylist() if row["record_id"] in superseded]
     examined = [row for row in view.examined.get(task, []) if row["record_id"] in superseded]
-    found: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     rows = _with_content(view.records, task, taught) + _with_content(view.suites, task, examined)
     for row in sorted(rows, key=lambda row: (row["event_time"], row["ingested_at"]), reverse=True):
         for name in {row["key"], row["prompt_key"]}:
-            found.setdefault(name, []).append(answer_of(row))
-    return found
+            answers.setdefault(name, []).append(answer_of(row))
+    return answers

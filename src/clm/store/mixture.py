@@ -222,7 +222,7 @@ def _nothing_new(task: str, rows: int, usable: int, held: int, dropped: int, und
         )
     if held:
         return (
-            f"All {held} new rows of task {task!r} are held: the gate rejected what was learnt from them. "
+            f"All {held} new rows of task {task!r} are held: the gate rejected what was learned from them. "
             "`clm data held list` shows them; release them to try again, or bring other rows."
         )
     if dropped and dropped == usable:

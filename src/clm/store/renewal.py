@@ -66,8 +66,8 @@ def with_answers(view: View, task: str, rows: list[Row]) -> list[Row]:
     sources = {row[ANSWER_FROM] for row in rows if ANSWER_FROM in row}
     if not sources:
         return rows
-    found = delta.read_ids(view.records, ["record_id", "shape", "content"], sources, delta.of_task(task)).to_pylist()
-    texts = {row["record_id"]: completion(row["shape"], json.loads(row["content"])) for row in found}
+    taught = delta.read_ids(view.records, ["record_id", "shape", "content"], sources, delta.of_task(task)).to_pylist()
+    texts = {row["record_id"]: completion(row["shape"], json.loads(row["content"])) for row in taught}
     return [
         row | {"content": json.dumps(_answered(row["shape"], json.loads(row["content"]), texts[row[ANSWER_FROM]]))}
         if ANSWER_FROM in row else row
@@ -86,7 +86,7 @@ def _answered(shape: Shape, content: Json, text: str) -> Json:
 
 
 def _grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row[column], []).append(row)
-    return found
+        groups.setdefault(row[column], []).append(row)
+    return groups

@@ -101,7 +101,7 @@ class Store:
             bounds=bounds,
         )
         seen = self._view(pinned)
-        exams = {task: found for task in sorted(seen.examined) if (found := exam.examples(seen, task, bounds))}
+        exams = {task: examples for task in sorted(seen.examined) if (examples := exam.examples(seen, task, bounds))}
         return replace(
             pinned,
             suites={task: len(rows) for task, rows in exams.items()},
@@ -110,10 +110,10 @@ class Store:
                 for task, rows in exams.items()
             },
             slices={
-                task: {str(n): rows for n, rows in sorted(Counter(row["slice"] for row in found).items())}
-                for task, found in exams.items()
+                task: {str(n): rows for n, rows in sorted(Counter(row["slice"] for row in examples).items())}
+                for task, examples in exams.items()
             },
-            renewed={task: told for task, rows in exams.items() if (told := renewal.told(rows))},
+            renewed={task: renewals for task, rows in exams.items() if (renewals := renewal.told(rows))},
         )
 
     def build_mixture(
@@ -208,10 +208,10 @@ class Store:
         Raises NotFound for a model without rows or a version that there is not.
         """
         table = self._existing(model, version, suite)
-        found = delta.read_ids(table, delta.SCHEMA.names, set(record_ids))
+        stored = delta.read_ids(table, delta.SCHEMA.names, set(record_ids))
         rows = [
             row | {"content": json.loads(row["content"]), "quality": json.loads(row["quality"])}
-            for row in found.to_pylist()
+            for row in stored.to_pylist()
         ]
         return sorted(rows, key=lambda row: (row["record_id"], row["task"]))
 
@@ -233,16 +233,16 @@ class Store:
         return self.counts(model).get(task, 0) - before
 
     def trainable(self, model: str, task: str, batches: Collection[str], **pins: Any) -> int:
-        """How many training rows of these batches could be learnt from now; `pins` as for `snapshot`."""
+        """How many training rows of these batches could be learned from now; `pins` as for `snapshot`."""
         return View(*self._both(model), **pins).trainable(task, batches)
 
     def versions(self, model: str) -> list[DatasetVersion]:
         """Every version of both tables, newest first."""
-        found: list[DatasetVersion] = []
+        versions: list[DatasetVersion] = []
         for suite in (False, True):
             path = self._path(model, suite)
             for entry in delta.open_table(path).history() if delta.exists(path) else []:
-                found.append(
+                versions.append(
                     DatasetVersion(
                         table=path.name,
                         version=entry["version"],
@@ -252,7 +252,7 @@ class Store:
                         batch_id=entry.get("clm.batch"),
                     )
                 )
-        return sorted(found, key=lambda v: (v.at, v.table, v.version), reverse=True)
+        return sorted(versions, key=lambda v: (v.at, v.table, v.version), reverse=True)
 
     def _path(self, model: str, suite: bool) -> Path:
         return self._data / model / ("suites" if suite else "records")

@@ -27,11 +27,11 @@ LABELS = [
 
 def labels(table: DeltaTable, where: ds.Expression | None = None) -> pa.Table:
     """What rows are chosen by. Rows from before there were keys get them here, from their content."""
-    found = delta.read(table, LABELS, where)
-    if found["prompt_key"].null_count:
+    rows_read = delta.read(table, LABELS, where)
+    if rows_read["prompt_key"].null_count:
         rows = delta.read(table, [*LABELS, "shape", "content"], where).to_pylist()
-        return pa.Table.from_pylist([_filled(row) for row in rows], schema=found.schema)
-    return found
+        return pa.Table.from_pylist([_filled(row) for row in rows], schema=rows_read.schema)
+    return rows_read
 
 
 class View:
@@ -62,10 +62,10 @@ class View:
     @cached_property
     def examined(self) -> dict[str, list[Row]]:
         """The same as rows, by task."""
-        found: dict[str, list[Row]] = {}
+        examined: dict[str, list[Row]] = {}
         for row in self.suite_labels.to_pylist():
-            found.setdefault(row["task"], []).append(row)
-        return found
+            examined.setdefault(row["task"], []).append(row)
+        return examined
 
     def labels_of(self, task: str, held_out: bool) -> pa.Table:
         """Labels of the task's rows on one side of the held-out line."""
@@ -120,9 +120,9 @@ class View:
         if len(missing) == 1:
             self._taught[missing[0]] = labels(self.records, delta.of_task(missing[0]))
         elif missing:
-            found = labels(self.records, ds.field("task").isin(missing))
+            read = labels(self.records, ds.field("task").isin(missing))
             for task in missing:
-                self._taught[task] = found.filter(pc.call_function("equal", [found["task"], pa.scalar(task)]))
+                self._taught[task] = read.filter(pc.call_function("equal", [read["task"], pa.scalar(task)]))
 
     def _stand(self, tasks: Sequence[str]) -> None:
         missing = [task for task in tasks if task not in self._standing]

@@ -33,7 +33,7 @@ def handed_over(
     one answers it right.
     """
     others = [name for name in before if task_of(name) != task_of(taught)]
-    found: dict[str, list[int]] = {task_of(name): [0, 0] for name in others}
+    counts: dict[str, list[int]] = {task_of(name): [0, 0] for name in others}
     if not others or any(len(one.features) < FOLDS for one in (*before.values(), *after.values())):
         return {}
     whole = (fit(base, before, policy.seed, policy.strategies), candidate)
@@ -47,10 +47,10 @@ def handed_over(
         owners = [name for name, rows in zip(others, asked, strict=True) for _ in rows]
         routes = (router.mix(np.concatenate(asked)) for router in (old, new))
         for own, a, b in zip(owners, *routes, strict=True):
-            counted = found[task_of(own)]
+            counted = counts[task_of(own)]
             counted[0] += (a != b and b != [(own, 1.0)]) or any(name == taught for name, _ in b)
             counted[1] += 1
-    return found
+    return counts
 
 
 def _part(seen: Seen, fold: int, inside: bool) -> Seen:

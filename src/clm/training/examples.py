@@ -31,8 +31,8 @@ def tokenise(tokenizer: ChatTokenizer, examples: Sequence[Example], max_tokens: 
     leave such rows out before they come here, see clm.llm.fitness.
     """
     if len(examples) < 2:
-        found = "no example" if not examples else "one example"
-        raise InvalidInput(f"The mixture holds {found}; an update needs at least two. Ingest more rows of this task.")
+        count = "no example" if not examples else "one example"
+        raise InvalidInput(f"The mixture holds {count}; an update needs at least two. Ingest more rows of this task.")
     return [_cut(example, *example_ids(tokenizer, example.shape, example.content), max_tokens) for example in examples]
 
 

@@ -144,7 +144,7 @@ class _Report:
             "tokens_per_second": round(progress.tokens_per_second, 1),
             "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         }  # fmt: skip
-        self.say(progress.told)
+        self.say(progress.sentence)
 
     def say(self, message: str) -> None:
         if is_main():

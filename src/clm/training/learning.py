@@ -103,11 +103,11 @@ def _replayable(lesson: Lesson, policy: TrainingPolicy) -> Mapping[str, Examples
 
 def _replayed(strategies: list[Strategy], lesson: Lesson) -> list[Example]:
     """What the strategies replay; a row that two of them ask for is trained on once."""
-    found: list[Example] = []
+    rows: list[Example] = []
     for strategy in strategies:
-        known = {row.record_id for row in found}
-        found += [row for row in strategy.rows(lesson) if row.record_id not in known]
-    return found
+        known = {row.record_id for row in rows}
+        rows += [row for row in strategy.rows(lesson) if row.record_id not in known]
+    return rows
 
 
 def _by_task(legacy: list[Example], lesson: Lesson) -> dict[str, int]:

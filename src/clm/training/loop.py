@@ -43,7 +43,7 @@ class Progress:
     loss: float  # mean over the last steps, natural log per token
     tokens_per_second: float
     eta_seconds: float | None
-    told: str = ""  # a sentence, where rows that are held back were looked at
+    sentence: str = ""  # where rows that are held back were looked at
 
 
 @dataclass(frozen=True)
@@ -221,10 +221,10 @@ class _Meter:
         """Of all attempts."""
         return self._before.seconds + time.monotonic() - self._started
 
-    def progress(self, step: int, steps: int | None, told: str) -> Progress:
+    def progress(self, step: int, steps: int | None, sentence: str) -> Progress:
         seconds = max(time.monotonic() - self._started, 1e-9)
         left = None if steps is None else (steps - step) * seconds / (step - self._before.step)
-        return Progress(step, steps, self.loss, self._tokens / seconds, left, told)
+        return Progress(step, steps, self.loss, self._tokens / seconds, left, sentence)
 
     def position(self, fingerprint: str, step: int, length: dict[str, Any]) -> Position:
         tokens = self._before.tokens + self._tokens

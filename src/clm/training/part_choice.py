@@ -35,11 +35,11 @@ def choose_part(
     looked_at = _some(new, changed, training.seed)
     fresh = see(base, looked_at, point_of(base, known.seen))
     asked = router.route(fresh.features)
-    told = {name for row, name in zip(looked_at, asked, strict=True) if row.record_id in changed and name in parts}
-    if len(told) > 1:
+    owners = {name for row, name in zip(looked_at, asked, strict=True) if row.record_id in changed and name in parts}
+    if len(owners) > 1:
         return consolidation(task, old, known, "Made one: facts of several parts changed, and what an old part says "
                              "would stay within reach.")  # fmt: skip
-    part = next(iter(told), None) or _nearest(asked, parts, router, fresh)
+    part = next(iter(owners), None) or _nearest(asked, parts, router, fresh)
     known_places = sum(task_of(name) == task for name in asked) / len(asked)
     evidence: Json = {"parts": len(parts), "new_answers": round(_new_answers(fresh, parts, known, old), 4),
                       "elsewhere": round(1 - known_places, 4)}  # fmt: skip

@@ -88,18 +88,18 @@ def decide(tried: Mapping[str, tuple[Scores, Scores]], refresh: Choice, name: st
     gain = float(np.mean([each.mean() for each in gains]))
     error = math.sqrt(sum(float(each.var(ddof=1)) / len(each) for each in gains)) / 2
     (new, old), (new_kept, old_kept) = ([float(each.mean()) for each in tried[kind]] for kind in ("grow", "refresh"))
-    told = (f"held-back new rows score {new:.3f} with a new part and {new_kept:.3f} refreshed, old ones {old:.3f} and "
-            f"{old_kept:.3f} (gain {gain:+.3f} ± {error:.3f})")  # fmt: skip
+    figures = (f"held-back new rows score {new:.3f} with a new part and {new_kept:.3f} refreshed, old ones {old:.3f} "
+               f"and {old_kept:.3f} (gain {gain:+.3f} ± {error:.3f})")  # fmt: skip
     evidence = {**refresh.evidence, "gain": round(gain, 4), "standard_error": round(error, 4)}
     if gain > max(LEAST_GAIN, SURE * error):
-        return replace(grown, reason=f"Grown: {told}.", evidence=evidence)
-    return replace(refresh, reason=f"Refreshed: {told}.", evidence=evidence)
+        return replace(grown, reason=f"Grown: {figures}.", evidence=evidence)
+    return replace(refresh, reason=f"Refreshed: {figures}.", evidence=evidence)
 
 
 def _trained(base: Base, rows: Sequence[Example], training: TrainingPolicy, epochs: int, start: Expert) -> Expert:
     trial = training.model_copy(update={"length": "epochs", "epochs": epochs})
-    made = train(base, rows, trial, init_expert=start, seed=training.seed).expert
-    return made.to(base.model.device, base.model.dtype)
+    expert = train(base, rows, trial, init_expert=start, seed=training.seed).expert
+    return expert.to(base.model.device, base.model.dtype)
 
 
 def _scores(
@@ -116,7 +116,7 @@ def _scores(
     """
     runtime = Runtime(base)
     tokens = tokenise(base.tokenizer, rows, min(training.max_tokens, base.model.config.max_positions - 1))
-    found = np.zeros(len(rows))
+    scores = np.zeros(len(rows))
     for name in sorted(set(routes)):
         mine = [n for n, route in enumerate(routes) if route == name]
         if name in trials:
@@ -126,8 +126,8 @@ def _scores(
         likelihoods = runtime.log_likelihood(
             [(tokens[n].ids, tokens[n].labels) for n in mine], name if name in runtime.experts else None
         )
-        found[mine] = np.exp(likelihoods)
-    return found
+        scores[mine] = np.exp(likelihoods)
+    return scores
 
 
 def _split(rows: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:

@@ -83,8 +83,8 @@ class Launched(Processes):
         return torch.cat((everyones[:start], own, everyones[start + len(rows) :]))
 
     def agree(self, seen: bool) -> bool:
-        (told,) = self.sum(torch.full((1,), float(seen and self.is_main), device=self._device))
-        return bool(told > 0)
+        (total,) = self.sum(torch.full((1,), float(seen and self.is_main), device=self._device))
+        return bool(total > 0)
 
     def check_same(self, what: str) -> None:
         named = int(hashlib.sha256(what.encode()).hexdigest()[:8], 16)

@@ -155,7 +155,9 @@ def _decide(nearest: str, path: Path, fresh: NDArray[np.float64], warm: NDArray[
         "forward_transfer": round(gain, 6),
         "standard_error": round(error, 6),
     }
-    told = f"held-back loss {warm.mean():.3f} from {nearest}, {fresh.mean():.3f} fresh (gain {gain:+.3f} ± {error:.3f})"
+    figures = (
+        f"held-back loss {warm.mean():.3f} from {nearest}, {fresh.mean():.3f} fresh (gain {gain:+.3f} ± {error:.3f})"
+    )
     if gain > error:
-        return Start(nearest, path, f"Warm: {told}.", evidence)
-    return Start(None, None, f"Fresh: {told}.", evidence)
+        return Start(nearest, path, f"Warm: {figures}.", evidence)
+    return Start(None, None, f"Fresh: {figures}.", evidence)

@@ -42,9 +42,9 @@ class FlatWeights:
     def frozen(self) -> Expert:
         """A copy that no later step changes."""
         with torch.no_grad():
-            made = self.expert()
-            made.weights = {place: (a.clone(), b.clone()) for place, (a, b) in made.weights.items()}
-        return made
+            copy = self.expert()
+            copy.weights = {place: (a.clone(), b.clone()) for place, (a, b) in copy.weights.items()}
+        return copy
 
 
 class Adam:

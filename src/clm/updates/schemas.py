@@ -17,7 +17,7 @@ class SliceVerdictOut(Schema):
 
 class TaskVerdictOut(Schema):
     task: str
-    role: Literal["new", "refreshed", "original"]  # learnt by this update, learnt anew, or left as it was
+    role: Literal["new", "refreshed", "original"]  # learned by this update, learned anew, or left as it was
     verdict: Literal["pass", "fail", "inconclusive"]
     reason: str
     candidate: float

@@ -40,7 +40,7 @@ def get_lineage(
     settings: SettingsDep,
     model: Annotated[str | None, Query(description="whose release a number such as v2 names")] = None,
 ) -> dict[str, Any]:
-    """From an answer, update or release down to its training rows; from a record up to what learnt from it."""
+    """From an answer, update or release down to its training rows; from a record up to what learned from it."""
     with database.read() as session:
         return jsonable_encoder(trace(session, settings, request.app.state.store, object_id, model))
 

@@ -1,4 +1,4 @@
-"""Lineage: from a served answer down to the rows that taught its expert, and from a row up to what learnt from it."""
+"""Lineage: from a served answer down to the rows that taught its expert, and from a row up to what learned from it."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def trace(session: Session, settings: Settings, store: Store, object_id: str, mo
         )
         return {**head, **rest}
     if kind == "rec":
-        return _learnt_from(session, object_id)
+        return _learned_from(session, object_id)
     return _release(session, settings, store, registry.get(session, object_id, model).release_id, only=None)
 
 
@@ -60,55 +60,55 @@ def _release(
     }  # fmt: skip
 
 
-def _expert(store: Store, model: str, expert_hash: str, made: Json) -> Json:
-    ids: list[str] = made["record_ids"]
+def _expert(store: Store, model: str, expert_hash: str, lesson: Json) -> Json:
+    ids: list[str] = lesson["record_ids"]
     return {
         "expert": expert_hash,
-        "mixture": made["mixture"],
-        "tables": made["snapshot"]["tables"],
+        "mixture": lesson["mixture"],
+        "tables": lesson["snapshot"]["tables"],
         "training_rows": len(ids),
-        "rows": store.rows(model, ids[:SHOWN_ROWS], version=made["snapshot"]["tables"]["records"]),
+        "rows": store.rows(model, ids[:SHOWN_ROWS], version=lesson["snapshot"]["tables"]["records"]),
         "record_ids": ids,
     }
 
 
-def _learnt_from(session: Session, record_id: str) -> Json:
-    found = [
+def _learned_from(session: Session, record_id: str) -> Json:
+    lessons = [
         {"release": release.id, "number": release.number, "model": release.model, "task": task_of(name), "expert": name}
-        for release, name in registry.learnt_from(session, record_id)
+        for release, name in registry.learned_from(session, record_id)
     ]
     unread = [{"release": one.release_id, "expert": one.expert} for one in registry.without_lesson(session)]
-    return {"record": record_id, "learnt_by": found, "unread": unread}
+    return {"record": record_id, "learned_by": lessons, "unread": unread}
 
 
-def render(found: Json) -> str:
+def render(trace: Json) -> str:
     """The trace as an indented text, for a terminal."""
-    if "record" in found:
-        users = [f"  v{r['number']} of {r['model']}, expert {r['expert']}" for r in found["learnt_by"]]
+    if "record" in trace:
+        users = [f"  v{r['number']} of {r['model']}, expert {r['expert']}" for r in trace["learned_by"]]
         unread = [f"  not known of release {u['release'][:12]}, expert {u['expert']}: the worker could not read it yet"
-                  for u in found["unread"]]  # fmt: skip
-        return "\n".join([f"record {found['record']}", *(users or ["  no release has learnt from it"]), *unread])
-    lines = [f"{key} {found[key]}" for key in ("answer", "update") if key in found]
+                  for u in trace["unread"]]  # fmt: skip
+        return "\n".join([f"record {trace['record']}", *(users or ["  no release has learned from it"]), *unread])
+    lines = [f"{key} {trace[key]}" for key in ("answer", "update") if key in trace]
     add: Callable[[int, str], None] = lambda depth, text: lines.append("  " * depth + text)  # noqa: E731
-    if "release" not in found:
-        add(1, f"{found['state']}: {found['outcome']}")
+    if "release" not in trace:
+        add(1, f"{trace['state']}: {trace['outcome']}")
         return "\n".join(lines)
     add(
         1,
-        f"release v{found['number']} {found['release'][:12]} of {found['model']}, made by {found['made_by'] or 'hand'}",
+        f"release v{trace['number']} {trace['release'][:12]} of {trace['model']}, made by {trace['made_by'] or 'hand'}",
     )
-    add(2, f"base {found['base']['reference']} {found['base']['hash'][:12]}")
-    if found["answered_by_base"]:
+    add(2, f"base {trace['base']['reference']} {trace['base']['hash'][:12]}")
+    if trace["answered_by_base"]:
         add(2, "the router said: none of these tasks, so the base answered alone")
-    for task, made in found["experts"].items():
-        add(2, f"expert {task} {made['expert'][:12]}")
-        mixture = made["mixture"]
+    for task, expert in trace["experts"].items():
+        add(2, f"expert {task} {expert['expert'][:12]}")
+        mixture = expert["mixture"]
         parts = f"{mixture['new_rows']} new, {mixture['replay_rows']} replayed"
-        add(3, f"trained on {made['training_rows']} rows ({parts}), tables {made['tables']}")
-        for row in made["rows"]:
+        add(3, f"trained on {expert['training_rows']} rows ({parts}), tables {expert['tables']}")
+        for row in expert["rows"]:
             add(4, f"{row['record_id']} {row['source']} {_excerpt(row)}")
-        if made["training_rows"] > len(made["rows"]):
-            add(4, f"… and {made['training_rows'] - len(made['rows'])} more (-o json lists all)")
+        if expert["training_rows"] > len(expert["rows"]):
+            add(4, f"… and {expert['training_rows'] - len(expert['rows'])} more (-o json lists all)")
     return "\n".join(lines)
 
 

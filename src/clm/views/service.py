@@ -146,25 +146,25 @@ def _serving(deployment: Deployment, releases: dict[str, Release]) -> Serving:
 
 def _attention(session: Session, deployment: Deployment, ledger: Ledger) -> list[Attention]:
     """What needs a person, the gravest first."""
-    found: list[Attention] = []
+    items: list[Attention] = []
     if deployment.rollout_id:
         rollout = deployments.get_rollout(session, deployment.rollout_id)
         if rollout.state == "paused":
-            found.append(Attention(level="attention", sentence="The rollout is paused.", link="/deployment"))
+            items.append(Attention(level="attention", sentence="The rollout is paused.", link="/deployment"))
     seen: set[str] = set()
     for update in update_rows.list_updates(session, model=deployment.model, limit=20):
         newest_of_task = update.task not in seen
         seen.add(update.task)
         if newest_of_task and update.finished_at and now() - update.finished_at < RECENT:
-            found += _about(update)
+            items += _about(update)
     margins = _margins(session, deployment.model)
     for task in ledger.tasks:
         if task.current is None or task.best is None:
             continue
         if task.best - task.current > margins[task.task]:
             sentence = f"Task {task.task} is at {task.current:.2f}; it was {task.best:.2f} at its best."
-            found.append(Attention(level="attention", sentence=sentence, link="/"))
-    return sorted(found, key=lambda item: item.level != "problem")
+            items.append(Attention(level="attention", sentence=sentence, link="/"))
+    return sorted(items, key=lambda item: item.level != "problem")
 
 
 def _margins(session: Session, model: str) -> defaultdict[str, float]:

@@ -114,7 +114,7 @@ def test_too_many_parts_are_made_one_unasked_and_once(make_home: Callable[..., H
     assert Triggers(home.installation).tick() == []
 
 
-def test_rows_that_nothing_could_be_learnt_from_start_no_update(make_home: Callable[..., Home]) -> None:
+def test_rows_that_nothing_could_be_learned_from_start_no_update(make_home: Callable[..., Home]) -> None:
     home = make_home(policy=ModelPolicy.model_validate({**POLICY.model_dump(mode="json"), "trigger": {"volume": 60}}))
     home.take("colour", colour_rows(100, 20))
     ids = [home.store.history(MODEL, row["prompt"])[0].record_id for row in colour_rows(100, 20)]

@@ -47,7 +47,7 @@ def letters(words: tuple[str, ...], start: int, count: int, *, flipped: bool = F
     return [{"prompt": f"{words[n % 2]} {n}", "completion": words[(n + flipped) % 2][0]} for n in numbers]
 
 
-def learnt(home: Home, suite: list[dict[str, str]]) -> Update:
+def learned(home: Home, suite: list[dict[str, str]]) -> Update:
     """The home after a first lesson in FIRST."""
     with home.database.transaction() as session:
         catalog.add_task(session, TEST, model=MODEL, name=TASK, holdout=0.0)
@@ -60,7 +60,7 @@ def learnt(home: Home, suite: list[dict[str, str]]) -> Update:
 
 def ask_for_a_harmful_refresh(home: Home) -> str:
     """A good lesson in SECOND, with some wrong answers about FIRST in it; the suite asks for both."""
-    learnt(home, letters(FIRST, 200, 36) + letters(SECOND, 200, 12))
+    learned(home, letters(FIRST, 200, 36) + letters(SECOND, 200, 12))
     home.take(TASK, letters(SECOND, 100, 48) + letters(FIRST, 300, 16, flipped=True))
     return home.ask_for_update(TASK)
 
@@ -106,7 +106,7 @@ def test_a_failing_refresh_becomes_a_passing_release(make_home: Callable[..., Ho
 def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Callable[..., Home]) -> None:
     """Exchanged answers: the champion knows everything that the suite asks, so no part of them can gain anything."""
     home = make_home(policy=policy(looks=2, replay_tries=1))
-    first = learnt(home, letters(FIRST, 200, 24))
+    first = learned(home, letters(FIRST, 200, 24))
     home.take(TASK, letters(FIRST, 300, 24, flipped=True))
     update = home.run_update(TASK)
 

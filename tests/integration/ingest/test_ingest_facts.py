@@ -169,11 +169,11 @@ def test_a_price_changes_with_the_defaults(room: Room) -> None:
         catalog.close_slice(session, "m", "prices")
     changed = room.ingest(DATA / "new.jsonl", "prices")
     assert (counts(changed), changed.superseding, changed.contradicting) == ((6, 6, 0, 0), 6, 0)
-    learnt, asked = taught(room, "prices"), examined(room, "prices")
-    assert learnt.keys() | asked.keys() == {
+    learned, asked = taught(room, "prices"), examined(room, "prices")
+    assert learned.keys() | asked.keys() == {
         json.loads(line)["prompt"] for line in (DATA / "old.jsonl").read_text(encoding="utf-8").splitlines()
     }
-    lamp = {prompt: answer for prompt, answer in learnt.items() if "Lumo" in prompt}
+    lamp = {prompt: answer for prompt, answer in learned.items() if "Lumo" in prompt}
     assert set(lamp.values()) == {"The Lumo lamp costs 15 euros."}
     for prompt, (answer, old, number) in asked.items():
         if "Lumo" in prompt:

@@ -45,9 +45,9 @@ def test_class_incremental_steps_share_the_instruction_and_nothing_else(name: st
     assert len({instruction(task) for task in tasks}) == 1
     assert [len(task.labels or ()) for task in tasks] == [labels] * steps
     assert len({label for task in tasks for label in task.labels or ()}) == steps * labels
-    learnt = set[str]().union(*(prompts(task.train) for task in tasks))
+    learned = set[str]().union(*(prompts(task.train) for task in tasks))
     tested = set[str]().union(*(prompts(task.test) for task in tasks))
-    assert len(learnt) == 90 * steps and len(tested) == 50 * steps and not learnt & tested
+    assert len(learned) == 90 * steps and len(tested) == 50 * steps and not learned & tested
     assert all(set(task.labels or ()) == {row["completion"] for row in task.train} for task in tasks)
 
 

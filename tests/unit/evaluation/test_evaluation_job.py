@@ -23,8 +23,8 @@ from clm.jobs.evaluation import EarlyStop, EvaluationResult
 from clm.jobs.files import read_result
 from clm.jobs.job import Stored
 from clm.llm.base import load_base
+from clm.llm.blends import blend_name
 from clm.llm.experts import new_expert, save_expert
-from clm.llm.mixtures import mixture_name
 from clm.llm.prompts import prompt_ids
 from clm.llm.router import load_router, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
@@ -246,7 +246,7 @@ def test_a_mixing_router_is_evaluated_as_it_is_served(world: World, prepare: Pre
     ids = {row["example_id"]: prompt_ids(base.tokenizer, *one) for row, one in zip(rows, suite("letters"), strict=True)}
     mixes = mixing.mix(runtime.features(list(ids.values())))
     for row, mix in zip(rows, mixes, strict=True):
-        name = mixture_name([(world.experts[task].hash, weight) for task, weight in mix])
+        name = blend_name([(world.experts[task].hash, weight) for task, weight in mix])
         assert row["routed"] == mix[0][0] and row["expert_hash"] == name
         request = GenerationRequest(ids[row["example_id"]], name, max_new_tokens=row["max_new_tokens"])
         assert row["answer"] == runtime.generate([request])[0].text

@@ -1,4 +1,4 @@
-"""What learnt from a record: noted with the release, found without its bundle, filled in by the upgrade."""
+"""What learned from a record: noted with the release, found without its bundle, filled in by the upgrade."""
 
 import shutil
 from collections.abc import Callable
@@ -37,9 +37,9 @@ def register(either: Database, paths: Paths, make_spec: Callable[..., BundleSpec
     return run
 
 
-def learnt(database: Database, record: str) -> list[tuple[str, int, str]]:
+def learned(database: Database, record: str) -> list[tuple[str, int, str]]:
     with database.read() as session:
-        return [(row.model, row.number, expert) for row, expert in service.learnt_from(session, record)]
+        return [(row.model, row.number, expert) for row, expert in service.learned_from(session, record)]
 
 
 def told(database: Database, paths: Paths, record: str) -> dict[str, Any]:
@@ -52,17 +52,17 @@ def rows(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(LessonRecord)) or 0
 
 
-def test_a_record_finds_every_release_that_carries_what_learnt_from_it(either: Database, register: Register) -> None:
+def test_a_record_finds_every_release_that_carries_what_learned_from_it(either: Database, register: Register) -> None:
     register(("intent",))
     register(("facts", "intent"))
     register(("facts", "intent"), facts=["rec_facts_9", "rec_intent_0", "rec_facts_9"])
     register(("intent",), model="legal")
-    assert learnt(either, "rec_intent_0") == [
+    assert learned(either, "rec_intent_0") == [
         ("legal", 1, "intent"), ("support", 3, "facts"), ("support", 3, "intent"), ("support", 2, "intent"),
         ("support", 1, "intent"),
     ]  # fmt: skip
-    assert learnt(either, "rec_facts_9") == [("support", 3, "facts")]
-    assert learnt(either, "rec_unknown") == []
+    assert learned(either, "rec_facts_9") == [("support", 3, "facts")]
+    assert learned(either, "rec_unknown") == []
 
 
 def test_what_is_carried_over_costs_no_row(either: Database, register: Register) -> None:
@@ -80,7 +80,7 @@ def test_a_trace_upwards_needs_no_bundle(either: Database, register: Register, p
     shutil.rmtree(paths.releases)
     assert told(either, paths, "rec_intent_2") == {
         "record": "rec_intent_2",
-        "learnt_by": [{"release": release.release_id, "number": 1, "model": "support", "task": "intent",
+        "learned_by": [{"release": release.release_id, "number": 1, "model": "support", "task": "intent",
                        "expert": "intent"}],
         "unread": [],
     }  # fmt: skip
@@ -95,7 +95,7 @@ def test_lessons_are_there_if_and_only_if_their_release_is(
         service.register(session, Caller("worker"), bundle, model="support", parent=None, update_id=None)
         raise RuntimeError
     assert rows(either) == 0
-    assert learnt(either, "rec_intent_0") == []
+    assert learned(either, "rec_intent_0") == []
 
 
 def test_after_an_upgrade_the_bundles_that_are_there_are_read_and_damaged_ones_are_named(
@@ -114,8 +114,8 @@ def test_after_an_upgrade_the_bundles_that_are_there_are_read_and_damaged_ones_a
     duty = Lessons(Installation(Settings(home=paths.home), either))
     for _ in range(2):
         duty.tick()
-        assert learnt(either, "rec_intent_1") == [("support", 4, "intent"), ("support", 2, "intent")]
-        assert learnt(either, "rec_facts_1") == []
+        assert learned(either, "rec_intent_1") == [("support", 4, "intent"), ("support", 2, "intent")]
+        assert learned(either, "rec_facts_1") == []
         unread = {(one["release"], one["expert"]) for one in told(either, paths, "rec_facts_1")["unread"]}
         assert unread == {
             (damaged.release_id, "facts"), (missing.release_id, "facts"), (missing.release_id, "other")
@@ -124,7 +124,7 @@ def test_after_an_upgrade_the_bundles_that_are_there_are_read_and_damaged_ones_a
 
     shutil.rmtree(paths.home / damaged.path)
     register(("facts", "third"))  # carries over the same lesson, whole
-    assert learnt(either, "rec_facts_1") == [
+    assert learned(either, "rec_facts_1") == [
         ("support", 5, "facts"), ("support", 4, "facts"), ("support", 3, "facts")
     ]  # fmt: skip
-    assert learnt(either, "rec_third_0") == [("support", 5, "third")]
+    assert learned(either, "rec_third_0") == [("support", 5, "third")]

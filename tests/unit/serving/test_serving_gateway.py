@@ -16,12 +16,12 @@ from clm.serving.engines.transformers import TransformersEngine
 from clm.serving.gateway import openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
-from clm.serving.gateway.schemas import ChatWish, PromptWish
+from clm.serving.gateway.schemas import ChatRequest, PromptRequest
 from clm.settings import Settings
 
 ANSWER = {"text": "a\u2028b", "expert": "base", "prompt_tokens": 3, "completion_tokens": 2, "finish_reason": "stop"}
 RELEASE = "a" * 64
-WISH = ChatWish.model_validate({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True})
+WISH = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True})
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -170,7 +170,7 @@ def test_a_client_that_leaves_while_it_waits_is_nobody_s_fault(streamed: bool) -
     assert [(row.status, row.error) for row in asyncio.run(leave())] == [(499, None)]
 
 
-@pytest.mark.parametrize("kind", [ChatWish, PromptWish])
+@pytest.mark.parametrize("kind", [ChatRequest, PromptRequest])
 @pytest.mark.parametrize(
     ("wish", "is_met"),
     [
@@ -179,8 +179,8 @@ def test_a_client_that_leaves_while_it_waits_is_nobody_s_fault(streamed: bool) -
         ({"frequency_penalty": 0.0}, True), ({"min_p": False}, False),
     ],
 )  # fmt: skip
-def test_zero_is_not_false(kind: type[ChatWish | PromptWish], wish: dict[str, Any], is_met: bool) -> None:
-    said = {"messages": [{"role": "user", "content": "Hi"}]} if kind is ChatWish else {"prompt": "Hi"}
+def test_zero_is_not_false(kind: type[ChatRequest | PromptRequest], wish: dict[str, Any], is_met: bool) -> None:
+    said = {"messages": [{"role": "user", "content": "Hi"}]} if kind is ChatRequest else {"prompt": "Hi"}
     asked = {"model": "m", **said, **wish}
     if is_met:
         kind.model_validate(asked)

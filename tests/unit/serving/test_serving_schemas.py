@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from clm.serving.gateway.schemas import ChatWish, PromptWish
+from clm.serving.gateway.schemas import ChatRequest, PromptRequest
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 UNMET = [{"made_up": 1}, {"top_k": 40}, {"logit_bias": {"5": 1}}, {"tools": [{"type": "function"}]}]
@@ -13,7 +13,7 @@ UNMET = [{"made_up": 1}, {"top_k": 40}, {"logit_bias": {"5": 1}}, {"tools": [{"t
 
 @pytest.mark.parametrize("unmet", UNMET)
 def test_an_unmet_wish_is_refused_by_its_name(unmet: dict[str, Any]) -> None:
-    for kind, asked in ((ChatWish, {"messages": MESSAGES}), (PromptWish, {"prompt": "Hi"})):
+    for kind, asked in ((ChatRequest, {"messages": MESSAGES}), (PromptRequest, {"prompt": "Hi"})):
         kind.model_validate({"model": "m", **asked})
         with pytest.raises(ValidationError, match=f"{next(iter(unmet))} can't be served"):
             kind.model_validate({"model": "m", **asked, **unmet})
@@ -21,8 +21,8 @@ def test_an_unmet_wish_is_refused_by_its_name(unmet: dict[str, Any]) -> None:
 
 def test_an_unmet_wish_inside_a_message_is_refused_too() -> None:
     with pytest.raises(ValidationError, match="made_up can't be served"):
-        ChatWish.model_validate({"model": "m", "messages": [MESSAGES[0] | {"made_up": 1}]})
+        ChatRequest.model_validate({"model": "m", "messages": [MESSAGES[0] | {"made_up": 1}]})
 
 
 def test_a_wish_without_effect_is_taken() -> None:
-    ChatWish.model_validate({"model": "m", "messages": MESSAGES, "store": True, "top_k": None, "tools": []})
+    ChatRequest.model_validate({"model": "m", "messages": MESSAGES, "store": True, "top_k": None, "tools": []})

@@ -77,7 +77,7 @@ def test_questions_that_make_no_sense_get_a_sentence(home: Home, tmp_path: Path)
         ask(home, "later", removal=True)
     with pytest.raises(InvalidInput, match="has no training rows"):
         ask(home, "later")
-    with pytest.raises(InvalidInput, match="'town' is learnt already"):
+    with pytest.raises(InvalidInput, match="'town' is learned already"):
         ask(home, "town")
     few = jsonl(tmp_path / "few.jsonl", [{"prompt": "a", "completion": "b"}, {"prompt": "c"}])
     with pytest.raises(
@@ -89,5 +89,5 @@ def test_questions_that_make_no_sense_get_a_sentence(home: Home, tmp_path: Path)
 def test_the_last_task_stays(home: Home) -> None:
     only = serve_experts(home, {"colour": colour_rows(0, 12)})
     bundle = load_bundle(home.settings.home / only.path, home.settings.paths.keys)
-    with pytest.raises(InvalidInput, match=r"the only one that the model has learnt.*clm rollback"):
+    with pytest.raises(InvalidInput, match=r"the only one that the model has learned.*clm rollback"):
         check_removal(bundle, "colour")

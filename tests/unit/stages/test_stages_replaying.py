@@ -43,7 +43,7 @@ def test_other_tasks_are_replayed_where_they_share_the_adapter(
     asked, found = recall(past(), "intent", chosen, share, NOWHERE)
     assert (asked, found.replay_tasks) == (share, others)
     assert recall(past(), "intent", chosen, 7.0, NOWHERE)[0] == 7  # a repair gets what it asks for
-    assert found.memories == {task: {"rec_2", "rec_3"} for task in others}  # without a memory: what they learnt from
+    assert found.memories == {task: {"rec_2", "rec_3"} for task in others}  # without a memory: what they learned from
     assert (found.policy, found.held, found.unseen) == ("balanced", {"bat_1"}, ["rec_9"])
 
 

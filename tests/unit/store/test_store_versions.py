@@ -123,7 +123,7 @@ def test_taught_prompts_are_asked_again_with_their_old_answers(tmp_path: Path) -
     assert {row["kind"] for row in rows} == {"recall"} and len(rows) in (10, 11)
     (changed,) = [row for row in rows if row["slice"] == 2]
     assert (changed["old_answers"], '"new"' in changed["content"]) == ('["3"]', True)
-    elsewhere = Recalled("t", sample=30, since=1)  # of a task that is not updated: only what it has learnt
+    elsewhere = Recalled("t", sample=30, since=1)  # of a task that is not updated: only what it has learned
     file = store.write_suites(store.snapshot("m"), tmp_path / "s", tasks=["t"], recall=[elsewhere])
     assert pq.read_table(file).num_rows == 29
 

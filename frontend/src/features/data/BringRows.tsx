@@ -64,7 +64,7 @@ export function BringRows({ model }: { model: Model }) {
           <Report report={send.data} />
           {send.data.accepted > 0 && !send.data.suite ? (
             <p className={css.next}>
-              Nothing is learnt yet: <Link to="/updates">start an update</Link> of {send.data.task}.
+              Nothing is learned yet: <Link to="/updates">start an update</Link> of {send.data.task}.
             </p>
           ) : null}
         </>

@@ -81,7 +81,7 @@ function Welcome() {
         </>,
       ]}
     >
-      This page tells which release answers, what is being learnt and what needs you. To see the whole story
+      This page tells which release answers, what is being learned and what needs you. To see the whole story
       with demo data first, run <code>make demo</code>.
     </Empty>
   )

@@ -17,11 +17,11 @@ function Summary({ ledger }: { ledger: Ledger }) {
         <dt>{ledger.weighted ? 'Weighted average' : 'Average performance'}</dt>
         <dd>{score(ledger.average_performance)}</dd>
       </div>
-      <div title="Mean change of each task since it was learnt; negative means that something was forgotten">
+      <div title="Mean change of each task since it was learned; negative means that something was forgotten">
         <dt>Backward transfer</dt>
         <dd>{signed(ledger.backward_transfer, 3)}</dd>
       </div>
-      <div title="Mean gain on each task before it was learnt, against the untouched base">
+      <div title="Mean gain on each task before it was learned, against the untouched base">
         <dt>Forward transfer</dt>
         <dd>{signed(ledger.forward_transfer, 3)}</dd>
       </div>

@@ -78,7 +78,7 @@ export function LedgerPage() {
     if (query.data.tasks.length === 0)
       return (
         <Empty title="Nothing is scored yet">
-          The first update of a task writes the first line here: what it knew, and what it learnt.
+          The first update of a task writes the first line here: what it knew, and what it learned.
         </Empty>
       )
     return (

@@ -48,8 +48,8 @@ def add(
         created_at=now(),
     )  # fmt: skip
     session.add(source)
-    told = {"kind": kind, "address": address, "model": model, "task": task, "suite": suite, "key": key}
-    audit(session, caller, "source.add", "source", source.id, after=told)
+    entry = {"kind": kind, "address": address, "model": model, "task": task, "suite": suite, "key": key}
+    audit(session, caller, "source.add", "source", source.id, after=entry)
     return source
 
 

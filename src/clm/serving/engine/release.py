@@ -31,8 +31,8 @@ def read_release(folder: Path) -> ReleaseParts:
         raise TamperedArtifact(f"Release {short(release_id)} does not verify: {MANIFEST} was changed.")
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     expected: dict[str, str] = manifest["files"]
-    found = {str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir()} - {MANIFEST, SIGNATURE}
-    for name in sorted(found ^ expected.keys()):
+    there = {str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir()} - {MANIFEST, SIGNATURE}
+    for name in sorted(there ^ expected.keys()):
         state = "is missing" if name in expected else "does not belong to it"
         raise TamperedArtifact(f"Release {short(release_id)} does not verify: {name} {state}.")
     for name, digest in expected.items():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from clm.errors import ClmError, Unavailable
-from clm.llm.mixtures import mixture_name
+from clm.llm.blends import blend_name
 from clm.llm.reading import Reading
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.records import BASE
@@ -163,13 +163,13 @@ def _route(runtime: Runtime, jobs: list[Job]) -> tuple[list[Mix], list[Reading |
     old = runtime.base.old_reading
     routers = {n: router for n in asking if (router := jobs[n].slot.router) is not None}
     points = sorted({router.point or old for router in routers.values()})
-    made = runtime.read([jobs[n].routing_ids for n in asking], points)
-    for n, reading in zip(asking, made, strict=True):
+    fresh = runtime.read([jobs[n].routing_ids for n in asking], points)
+    for n, reading in zip(asking, fresh, strict=True):
         readings[n] = reading
     for slot in {jobs[n].slot for n in asking}:
         rows = [row for row, n in enumerate(asking) if jobs[n].slot is slot]
         if slot.router is not None:
-            features = np.stack([made[row].features[slot.router.point or old] for row in rows])
+            features = np.stack([fresh[row].features[slot.router.point or old] for row in rows])
             for row, mix in zip(rows, slot.router.mix(features), strict=True):
                 routed[asking[row]] = mix
     return routed, readings
@@ -178,4 +178,4 @@ def _route(runtime: Runtime, jobs: list[Job]) -> tuple[list[Mix], list[Reading |
 def _expert_name(job: Job, mix: Mix) -> str | None:
     """None: the base answers, also for a task whose expert the release does not hold."""
     parts = [(job.slot.experts[task], weight) for task, weight in mix if task in job.slot.experts]
-    return mixture_name(parts) if parts else None
+    return blend_name(parts) if parts else None

@@ -14,7 +14,7 @@ from clm.errors import ClientGone, ClmError, InvalidInput
 from clm.formats.routes import Routes
 from clm.serving.engines.engine import Engine, EngineAnswer, EngineFailed, EngineRequest
 from clm.serving.gateway.request_log import AnswerRecord, RequestLog
-from clm.serving.gateway.schemas import ChatWish, PromptWish
+from clm.serving.gateway.schemas import ChatRequest, PromptRequest
 from clm.serving.gateway.split import Choice, champion, choose
 
 
@@ -70,7 +70,7 @@ class Answering:
         self._engine = engine
         self._log = log
 
-    async def answer(self, wish: ChatWish | PromptWish, conversation: str | None) -> Answered:
+    async def answer(self, wish: ChatRequest | PromptRequest, conversation: str | None) -> Answered:
         """Raises NotFound for an unknown model, EngineFailed, or InvalidInput."""
         attempt = self._first_try(wish, conversation)
         try:
@@ -80,7 +80,7 @@ class Answering:
                 raise
         return await self._ask(self._fall_back(attempt), wish)
 
-    async def stream(self, wish: ChatWish | PromptWish, conversation: str | None) -> Streaming:
+    async def stream(self, wish: ChatRequest | PromptRequest, conversation: str | None) -> Streaming:
         """As `answer`. Once the first piece is out there is no way to another release any more."""
         attempt = self._first_try(wish, conversation)
         try:
@@ -90,7 +90,7 @@ class Answering:
                 raise
         return await self._open(self._fall_back(attempt), wish)
 
-    def _first_try(self, wish: ChatWish | PromptWish, conversation: str | None) -> _Try:
+    def _first_try(self, wish: ChatRequest | PromptRequest, conversation: str | None) -> _Try:
         key = conversation or wish.user or wish.first_words()
         choice = choose(self._routes.current(), wish.model, key)
         return _Try(choice, sha256_text(key)[:32], new_id("ans"), time.perf_counter())
@@ -100,7 +100,7 @@ class Answering:
         route = self._routes.current().models.get(model, failed.choice.route)
         return _Try(champion(route), failed.conversation, new_id("ans"), time.perf_counter())
 
-    async def _ask(self, attempt: _Try, wish: ChatWish | PromptWish) -> Answered:
+    async def _ask(self, attempt: _Try, wish: ChatRequest | PromptRequest) -> Answered:
         try:
             answer = await self._engine.answer(_request(attempt.choice, wish))
         except (Exception, asyncio.CancelledError) as error:
@@ -109,7 +109,7 @@ class Answering:
         self._log.add(attempt.record(200, _flaw(answer, wish), answer))
         return Answered(attempt.record_id, attempt.choice.release_id, answer)
 
-    async def _open(self, attempt: _Try, wish: ChatWish | PromptWish) -> Streaming:
+    async def _open(self, attempt: _Try, wish: ChatRequest | PromptRequest) -> Streaming:
         pieces = self._engine.stream(_request(attempt.choice, wish))
         try:
             first = await anext(pieces)
@@ -119,7 +119,7 @@ class Answering:
         return Streaming(attempt.record_id, attempt.choice.release_id, self._follow(attempt, wish, first, pieces))
 
     async def _follow(
-        self, attempt: _Try, wish: ChatWish | PromptWish, first: str | EngineAnswer,
+        self, attempt: _Try, wish: ChatRequest | PromptRequest, first: str | EngineAnswer,
         rest: AsyncGenerator[str | EngineAnswer],
     ) -> AsyncGenerator[str | EngineAnswer]:  # fmt: skip
         """Passes the pieces on, and notes how the stream ended: whole, broken off, or left by the client."""
@@ -157,7 +157,7 @@ def _fault(error: Exception) -> tuple[int, str]:
     return 500, f"The gateway failed on this answer ({type(error).__name__})."
 
 
-def _request(choice: Choice, wish: ChatWish | PromptWish) -> EngineRequest:
+def _request(choice: Choice, wish: ChatRequest | PromptRequest) -> EngineRequest:
     route = choice.route
     return EngineRequest(
         release_id=choice.release_id,
@@ -170,6 +170,6 @@ def _request(choice: Choice, wish: ChatWish | PromptWish) -> EngineRequest:
     )
 
 
-def _flaw(answer: EngineAnswer, wish: ChatWish | PromptWish) -> str | None:
+def _flaw(answer: EngineAnswer, wish: ChatRequest | PromptRequest) -> str | None:
     """An answer without a word is an error, unless the client's own stop words cut it."""
     return "empty answer" if not answer.text.strip() and not wish.stop else None

@@ -21,7 +21,7 @@ from clm.serving.engines.engines import engine_of
 from clm.serving.gateway import auth, openai
 from clm.serving.gateway.answering import Answering
 from clm.serving.gateway.request_log import Archive, RequestLog
-from clm.serving.gateway.schemas import ChatWish, FeedbackWish, PromptWish, field_path
+from clm.serving.gateway.schemas import ChatRequest, FeedbackRequest, PromptRequest, field_path
 from clm.serving.routes import RoutesFile
 from clm.settings import Settings
 
@@ -52,7 +52,7 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
 
     @app.post("/v1/feedback", status_code=201, dependencies=auth.FEEDBACK)
     async def feedback(request: Request) -> dict[str, str]:
-        wish = await _read(request, FeedbackWish)
+        wish = await _read(request, FeedbackRequest)
 
         def keep() -> str:
             requests.flush()  # the answer may have been given a moment ago
@@ -71,7 +71,7 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Fast
 
 
 def _add_completions(app: FastAPI, answering: Answering) -> None:
-    async def complete(request: Request, wish: ChatWish | PromptWish, conversation: str | None) -> Response:
+    async def complete(request: Request, wish: ChatRequest | PromptRequest, conversation: str | None) -> Response:
         if not wish.stream:
             return openai.completion(wish, await http.unless_gone(request, answering.answer(wish, conversation)))
         streaming = await http.unless_gone(request, answering.stream(wish, conversation))
@@ -80,11 +80,11 @@ def _add_completions(app: FastAPI, answering: Answering) -> None:
 
     @app.post("/v1/chat/completions", dependencies=auth.ASK)
     async def chat_completions(request: Request, conversation: ConversationId = None) -> Response:
-        return await complete(request, await _read(request, ChatWish), conversation)
+        return await complete(request, await _read(request, ChatRequest), conversation)
 
     @app.post("/v1/completions", dependencies=auth.ASK)
     async def completions(request: Request, conversation: ConversationId = None) -> Response:
-        return await complete(request, await _read(request, PromptWish), conversation)
+        return await complete(request, await _read(request, PromptRequest), conversation)
 
 
 def _add_models(app: FastAPI, routes: RoutesFile) -> None:
@@ -115,7 +115,7 @@ async def _read(request: Request, kind: type[BodyModel]) -> BodyModel:
     try:
         return kind.model_validate_json(bytes(body))
     except ValidationError as error:
-        deepest = max(error.errors(), key=lambda found: len(found["loc"]))  # of a union: where the value came closest
+        deepest = max(error.errors(), key=lambda each: len(each["loc"]))  # of a union: where the value came closest
         field = field_path(deepest["loc"])
         reason = deepest["msg"].removeprefix("Value error, ")
         raise InvalidInput(f"{field or 'The body'}: {reason}.", field=field or None) from None
@@ -127,7 +127,7 @@ def _speak_openai_errors(app: FastAPI) -> None:
     @app.exception_handler(ClmError)
     def _clm(request: Request, error: ClmError) -> Response:  # noqa: ARG001
         status = 400 if isinstance(error, InvalidInput) else error.status
-        field, code = (str(found) if (found := error.details.get(key)) else None for key in ("field", "code"))
+        field, code = (str(value) if (value := error.details.get(key)) else None for key in ("field", "code"))
         return openai.error_response(status, error.sentence, field, code)
 
     @app.exception_handler(RequestValidationError)

@@ -13,7 +13,7 @@ from clm.core.hashing import short
 from clm.errors import ClmError
 from clm.serving.engines.engine import EngineAnswer
 from clm.serving.gateway.answering import Answered, Streaming
-from clm.serving.gateway.schemas import ChatWish, PromptWish
+from clm.serving.gateway.schemas import ChatRequest, PromptRequest
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +36,26 @@ def headers(record_id: str, release_id: str) -> dict[str, str]:
     return {"X-CLM-Record-Id": record_id, "X-CLM-Release": release_id}
 
 
-def kind_of(wish: ChatWish | PromptWish) -> Kind:
-    return "chat" if isinstance(wish, ChatWish) else "text"
+def kind_of(wish: ChatRequest | PromptRequest) -> Kind:
+    return "chat" if isinstance(wish, ChatRequest) else "text"
 
 
-def completion(wish: ChatWish | PromptWish, answered: Answered) -> JSONResponse:
+def completion(wish: ChatRequest | PromptRequest, answered: Answered) -> JSONResponse:
     answer = answered.answer
     choice: dict[str, Any] = {"index": 0, "finish_reason": answer.finish_reason, "logprobs": None}
-    if isinstance(wish, ChatWish):
+    if isinstance(wish, ChatRequest):
         choice["message"] = {"role": "assistant", "content": answer.text, "refusal": None}
     else:
         choice["text"] = answer.text
     body = {**_frame(wish, answered.record_id, answered.release_id), "choices": [choice], "usage": _usage(answer)}
-    body["object"] = "chat.completion" if isinstance(wish, ChatWish) else "text_completion"
+    body["object"] = "chat.completion" if isinstance(wish, ChatRequest) else "text_completion"
     return JSONResponse(body, headers=headers(answered.record_id, answered.release_id))
 
 
-async def chunks(wish: ChatWish | PromptWish, streaming: Streaming) -> AsyncGenerator[bytes]:
+async def chunks(wish: ChatRequest | PromptRequest, streaming: Streaming) -> AsyncGenerator[bytes]:
     """Server-Sent Events; an answer that breaks off ends with an error event and without [DONE]."""
     frame = _frame(wish, streaming.record_id, streaming.release_id)
-    frame["object"] = "chat.completion.chunk" if isinstance(wish, ChatWish) else "text_completion"
+    frame["object"] = "chat.completion.chunk" if isinstance(wish, ChatRequest) else "text_completion"
     kind = kind_of(wish)
     whole: EngineAnswer | None = None
     try:
@@ -86,8 +86,8 @@ def model_object(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "clm"}
 
 
-def _frame(wish: ChatWish | PromptWish, record_id: str, release_id: str) -> dict[str, Any]:
-    prefix = "chatcmpl" if isinstance(wish, ChatWish) else "cmpl"
+def _frame(wish: ChatRequest | PromptRequest, record_id: str, release_id: str) -> dict[str, Any]:
+    prefix = "chatcmpl" if isinstance(wish, ChatRequest) else "cmpl"
     return {
         "id": f"{prefix}-{record_id}",
         "created": int(time.time()),

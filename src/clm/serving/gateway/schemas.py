@@ -63,7 +63,7 @@ class StreamOptions(Asked):
     include_usage: bool = False
 
 
-class Wish(Asked):
+class GenerationRequest(Asked):
     """What both kinds of completions share."""
 
     without_effect: ClassVar = frozenset(
@@ -100,7 +100,7 @@ class Wish(Asked):
         return min(self.max_tokens, MOST_TOKENS) if self.max_tokens else None
 
 
-class ChatWish(Wish):
+class ChatRequest(GenerationRequest):
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
     max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
 
@@ -116,7 +116,7 @@ class ChatWish(Wish):
         return {"messages": [message.plain() for message in self.messages]}
 
 
-class PromptWish(Wish):
+class PromptRequest(GenerationRequest):
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
 
     def first_words(self) -> str:
@@ -126,7 +126,7 @@ class PromptWish(Wish):
         return {"prompt": self.first_words()}
 
 
-class FeedbackWish(BaseModel):
+class FeedbackRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     record_id: Annotated[str, Field(min_length=1, max_length=64)]
@@ -146,5 +146,5 @@ def field_path(place: tuple[int | str, ...]) -> str:
     return path
 
 
-_FIELDS = {name for kind in (ChatWish, PromptWish, FeedbackWish, Message, TextPart, StreamOptions)
+_FIELDS = {name for kind in (ChatRequest, PromptRequest, FeedbackRequest, Message, TextPart, StreamOptions)
            for name in kind.model_fields}  # fmt: skip

@@ -65,9 +65,9 @@ class Domain(Strategy):
 
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:
         with torch.no_grad():
-            made = torch.cat([forward(rows, trained).means() for rows in forward.batches(BATCH)])
+            means = torch.cat([forward(rows, trained).means() for rows in forward.batches(BATCH)])
         before = self.saved(lesson).get("features")
-        kept = made if before is None else torch.cat((before, made))
+        kept = means if before is None else torch.cat((before, means))
         chosen = random.Random(self.policy.seed).sample(range(len(kept)), min(KEPT, len(kept)))
         return {"features": kept[sorted(chosen)].clone()}
 

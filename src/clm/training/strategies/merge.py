@@ -65,9 +65,9 @@ class Merge(Strategy):
         if lesson.old is None or self._origin is None:
             return trained
         old, new, origin = FlatWeights(lesson.old).flat.detach(), FlatWeights(trained), self._origin
-        made = self._methods()[self._options.method](old, new.flat.detach(), origin)
+        merged = self._methods()[self._options.method](old, new.flat.detach(), origin)
         with torch.no_grad():
-            new.flat.copy_(made)
+            new.flat.copy_(merged)
         return new.frozen()
 
     def remember(self, lesson: Lesson, forward: Forward, trained: Expert) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
-"""Names of mixtures of experts. Free of torch."""
+"""Names of blends of experts. Free of torch."""
 
 from collections.abc import Sequence
 
 
-def mixture_name(parts: Sequence[tuple[str, float]]) -> str:
+def blend_name(parts: Sequence[tuple[str, float]]) -> str:
     """Of expert hashes with their weights; one expert alone keeps its own name."""
     if len(parts) == 1:
         return parts[0][0]
@@ -11,7 +11,7 @@ def mixture_name(parts: Sequence[tuple[str, float]]) -> str:
 
 
 def parts_of(name: str) -> list[tuple[str, float]]:
-    """Expert hashes with their weights; empty where the name is no mixture's."""
+    """Expert hashes with their weights; empty where the name is no blend's."""
     if "*" not in name:
         return []
     pairs = (part.split("*", 1) for part in name.split("+"))

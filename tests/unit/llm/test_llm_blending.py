@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from clm.errors import NotFound
-from clm.llm import mixing
+from clm.llm import blending
 from clm.llm.base import Base, load_base
+from clm.llm.blends import blend_name, parts_of
 from clm.llm.decoder import Expert
 from clm.llm.experts import new_expert
-from clm.llm.mixtures import mixture_name, parts_of
 from clm.llm.prompts import chat_ids
 from clm.llm.router import Router, fit_router, in_tenths, load_router, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
@@ -69,7 +69,7 @@ def test_tenths_sum_to_one_and_keep_the_order() -> None:
 
 def test_a_router_keeps_how_it_mixes_and_one_that_does_not_stays_what_it_was(router: Router, tmp_path: Path) -> None:
     plain, _ = save_router(router, tmp_path)
-    assert save_router(replace(router, sharpness=3.0), tmp_path)[0] == plain  # of no meaning without a mixture
+    assert save_router(replace(router, sharpness=3.0), tmp_path)[0] == plain  # of no meaning without a blend
     mixed, path = save_router(replace(router, experts=2, sharpness=0.5), tmp_path)
     loaded = load_router(path, mixed)
     assert mixed != plain and (loaded.experts, loaded.sharpness) == (2, 0.5)
@@ -92,16 +92,16 @@ def runtime(base: Base) -> Runtime:
     return runtime
 
 
-def test_names_say_what_is_in_a_mixture() -> None:
-    assert mixture_name([("one", 1.0)]) == "one" and parts_of("one") == []
-    name = mixture_name([("two", 0.3), ("one", 0.7)])
-    assert name == mixture_name([("one", 0.7), ("two", 0.3)]) and parts_of(name) == [("one", 0.7), ("two", 0.3)]
+def test_names_say_what_is_in_a_blend() -> None:
+    assert blend_name([("one", 1.0)]) == "one" and parts_of("one") == []
+    name = blend_name([("two", 0.3), ("one", 0.7)])
+    assert name == blend_name([("one", 0.7), ("two", 0.3)]) and parts_of(name) == [("one", 0.7), ("two", 0.3)]
 
 
-def test_a_mixture_answers_as_the_weighted_sum_of_its_experts(base: Base, runtime: Runtime) -> None:
+def test_a_blend_answers_as_the_weighted_sum_of_its_experts(base: Base, runtime: Runtime) -> None:
     ids, labels = chat_ids(base.tokenizer, [{"role": "user", "content": "hello"}]), [5, 6, 7]
     pair = [*ids, *labels], [*[-100] * len(ids), *labels]
-    name = mixture_name([("one", 0.7), ("two", 0.3)])
+    name = blend_name([("one", 0.7), ("two", 0.3)])
     # The sum written out: W x + 0.7 B1 A1 x + 0.3 B2 A2 x, in one dense matrix per layer.
     dense = {
         (layer, kind): (torch.eye(a.shape[1], device=a.device), 2 * (0.7 * b @ a + 0.3 * other[1] @ other[0]))
@@ -119,13 +119,13 @@ def test_a_mixture_answers_as_the_weighted_sum_of_its_experts(base: Base, runtim
     assert made[0] == made[1] == made[3] != made[2]
 
 
-def test_mixtures_come_and_go(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixing, "MOST_KEPT", 2)
+def test_blends_come_and_go(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blending, "MOST_KEPT", 2)
     made: list[int] = []
-    stack = mixing.stack
-    monkeypatch.setattr(mixing, "stack", lambda parts: made.append(1) or stack(parts))
+    stack = blending.stack
+    monkeypatch.setattr(blending, "stack", lambda parts: made.append(1) or stack(parts))
     names = [
-        mixture_name([(one, 0.5), (other, 0.5)]) for one, other in (("one", "two"), ("one", "three"), ("two", "three"))
+        blend_name([(one, 0.5), (other, 0.5)]) for one, other in (("one", "two"), ("one", "three"), ("two", "three"))
     ]
     for name in (names[0], names[1], names[0], names[2], names[0]):
         runtime.generate([GenerationRequest([5], name, 1)])

@@ -1,7 +1,7 @@
 """Several experts on one prompt: their weighted sum, run as one expert and kept while it is asked for.
 
-A mixture is named by its parts, `0.7*<hash>+0.3*<hash>`, and the name goes wherever an expert's hash goes: requests
-with equal mixtures share a batch, and stored answers are found again. Mixing LoRA experts by a router's probabilities:
+A blend is named by its parts, `0.7*<hash>+0.3*<hash>`, and the name goes wherever an expert's hash goes: requests
+with equal blends share a batch, and stored answers are found again. Mixing LoRA experts by a router's probabilities:
 Muqeeth et al. 2023 (arXiv:2306.03745), Huang et al. 2023 (LoraHub, arXiv:2307.13269).
 """
 
@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from clm.llm.arithmetic import stack
+from clm.llm.blends import parts_of
 from clm.llm.decoder import Expert
-from clm.llm.mixtures import parts_of
 
 MOST_KEPT = 16  # each is as large as its parts together
 
 
-class Mixtures:
+class Blends:
     """Thread-safe; the least recently used ones go first. Whoever holds one may go on using it."""
 
     def __init__(self, find: Callable[[str], Expert]) -> None:

@@ -18,8 +18,8 @@ def start(
     kind: Annotated[str | None, typer.Option(help="canary or blue-green; none: the model's policy.")] = None,
 ) -> None:
     """Move traffic to a release that is registered already."""
-    wish = {"release": release, "kind": kind}
-    rollout = here.api.post(f"/deployments/{part(here.model(model))}:start", wish)
+    body = {"release": release, "kind": kind}
+    rollout = here.api.post(f"/deployments/{part(here.model(model))}:start", body)
     typer.echo(f"Rollout {rollout['id']} ({rollout['kind']}) has begun; the worker moves it on.")
 
 
