@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+MARKS = {"process", "ports", "browser"}  # fixtures that say what a test is
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 if PARALLEL:
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -36,7 +37,11 @@ if device := os.environ.get("TEST_DEVICE"):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share its fixtures, so they stay in one worker; what takes longest begins first."""
+    """Marks follow from the fixtures that a test uses. A file's tests share its fixtures, so they stay in one worker;
+    what takes longest begins first."""
+    for item in items:
+        for mark in MARKS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("ports") if mark == "ports" else mark)
     if not PARALLEL:
         return
     slow: dict[str, int] = {}
@@ -66,11 +71,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None]:
 def _start(self: "subprocess.Popen[Any]", args: Any, *more: Any, **named: Any) -> None:
     program = args[0] if isinstance(args, Sequence) and not isinstance(args, str) else args
     if not _may_start and Path(str(program)).parent == Path(sys.executable).parent:
-        raise AssertionError(f"This test starts a process of ours ({args}): mark it with pytest.mark.process.")
+        raise AssertionError(f"This test starts a process of ours ({args}): let it use the fixture `process`.")
     _popen(self, args, *more, **named)
 
 
 subprocess.Popen.__init__ = _start  # so that `make test-fast`, which leaves `process` out, is what it says
+
+
+@pytest.fixture(scope="session")
+def process() -> None:
+    """The test starts a process of ours (a worker, a service, a job, Python); `make test-fast` leaves it out."""
+
+
+@pytest.fixture(scope="session")
+def ports(process: None) -> None:
+    """It owns ports or watches the clock too: such tests run one after the other."""
 
 
 @pytest.fixture(scope="session")

@@ -164,7 +164,7 @@ def add(door: Door, source: Path) -> None:
     registry.write_text(re.sub(r"^from clm\.", f"{door.imported}\nfrom clm.", text, count=1, flags=re.MULTILINE))
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_a_file_and_an_entry_are_enough_and_the_shared_suite_covers_them(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "dashboard"))
     for door in DOORS:

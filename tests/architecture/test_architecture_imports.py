@@ -32,7 +32,7 @@ def lint(source: Path, config: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=source, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_the_import_contracts_bite(tmp_path: Path) -> None:
     """Every contract is broken once, in a copy, and every one must be reported as broken."""
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "dashboard"))
@@ -53,7 +53,7 @@ def test_the_import_contracts_bite(tmp_path: Path) -> None:
     assert len(broken) == len(contracts), result.stdout[-3000:]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [

@@ -14,14 +14,14 @@ from clm.core.events import publish
 from clm.core.files import read_json
 from clm.updates.service import create_update
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ports")]
+pytestmark = pytest.mark.usefixtures("browser")
 
 THEMES = ("light", "dark")
 Home = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
+def browser(ports: None) -> Generator[Browser]:
     yield from launch()
 
 

@@ -14,7 +14,7 @@ from clm.updates import repository as update_rows
 from clm.updates import service as updates
 from cycle_home import MODEL, Home
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.usefixtures("process")
 
 UNDISTURBED = tuple(stage for stage in STAGES if stage != "repair")  # which only a failed gate calls for
 

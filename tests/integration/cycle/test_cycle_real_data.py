@@ -14,7 +14,7 @@ import yaml
 
 from real_data import intent_tasks
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.usefixtures("process")
 
 ROWS = int(os.environ.get("PUBLIC_ROWS", "24"))
 FEW = ROWS < 100

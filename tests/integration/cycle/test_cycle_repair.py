@@ -128,7 +128,7 @@ def test_what_can_not_be_repaired_is_rejected_with_the_whole_story(make_home: Ca
     assert (ended.after or {})["repairs_tried"] == 2
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_in_the_middle_of_repair_it_ends_as_if_undisturbed(make_home: Callable[..., Home]) -> None:

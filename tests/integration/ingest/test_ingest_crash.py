@@ -47,7 +47,7 @@ def run(room: Room, argument: str, failpoint: str) -> int:
     ).returncode
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_anywhere_and_started_again_every_row_is_there_once(room: Room, place: str) -> None:
     body = room.settings.home / "rows.jsonl"
@@ -84,7 +84,7 @@ def test_what_a_dead_upload_left_in_the_spool_is_removed_later(room: Room) -> No
     assert room.spooled() == [fresh]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_one_batch_that_can_not_be_finished_does_not_stop_the_others(room: Room, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).write_text(f'{{"text": "{name}"}}')

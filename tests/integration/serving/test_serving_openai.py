@@ -13,7 +13,7 @@ from clm.monitoring.repository import get_answer
 from clm.monitoring.tables import Answer, Feedback
 from serving_home import HTTP, MODEL, PROMPTS, ServingHome, wait_until
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("ports")]
+pytestmark = pytest.mark.usefixtures("ports")
 
 
 @pytest.fixture(scope="module")

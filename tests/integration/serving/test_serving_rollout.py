@@ -23,7 +23,7 @@ from clm.records import TrafficWindow
 from clm.serving.gateway.app import create_app
 from serving_home import HTTP, MODEL, PROMPTS, ServingHome, running, wait_until
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("ports")]
+pytestmark = pytest.mark.usefixtures("ports")
 
 
 class Clients:

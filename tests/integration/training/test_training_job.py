@@ -91,7 +91,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_kill_in_the_middle_and_start_again_gives_the_same_hashes(home: Path, tmp_path: Path) -> None:
     undisturbed = _job(home, tmp_path / "undisturbed", epochs=60)
     assert _start(undisturbed).wait(300) == 0

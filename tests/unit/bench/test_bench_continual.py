@@ -40,7 +40,7 @@ def options(data: Path, **more: Any) -> ContinualOptions:
     return ContinualOptions(**given)
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.slow
 def test_strategies_are_compared_and_finished_steps_are_kept(data: Path) -> None:
     made = continual.run(options(data), Progress())
@@ -63,7 +63,7 @@ def test_strategies_are_compared_and_finished_steps_are_kept(data: Path) -> None
     assert (kept / "step-00.json").stat().st_mtime_ns == first
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_joint_training_happens_once_at_the_end(data: Path) -> None:
     asked = options(data, strategies=("joint",), epochs=1)
     made = continual.run(asked, Progress())["strategies"]["joint"]
@@ -90,7 +90,7 @@ def test_an_unknown_strategy_is_refused_before_anything_is_trained(data: Path) -
     assert not (data.parent / "kept").exists()
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_told_in_a_sentence(data: Path) -> None:
     with pytest.raises(InvalidInput, match="--device is 'tpu'; it is cpu or cuda"):

@@ -32,7 +32,7 @@ def test_each_benchmark_has_a_command_with_its_own_options_and_a_file_of_its_own
     assert f'app(["{name}"' in (ROOT / "benchmarks" / f"{name}.py").read_text()
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:
     clm = Path(sys.executable).with_name("clm")
     done = subprocess.run([clm, "bench", "speed"], capture_output=True, text=True, check=False)
@@ -40,7 +40,7 @@ def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:
     assert f"no benchmark named 'speed'. Known: {', '.join(sorted(BENCHMARKS))}." in done.stderr
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_a_failure_of_a_benchmark_is_a_sentence_with_its_exit_code() -> None:
     given = json.dumps({"updates": 4, "compared": 3})
     command = [sys.executable, "-P", "-m", "clm.bench", "growth", given]

@@ -49,7 +49,7 @@ def test_rows_are_in_whole_batches_and_held_out_ones_are_others(tmp_path: Path) 
     assert sum(row["prompt"].startswith("one") for row in train) == 12
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.slow
 def test_updates_are_measured_one_after_the_other(tmp_path: Path) -> None:
     options = GrowthOptions(updates=2, compared=1, rows=16, suite=8, epochs=1, home=tmp_path / "home", threads=2)

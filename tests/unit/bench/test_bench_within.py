@@ -36,7 +36,7 @@ def options(data: Path, **more: Any) -> WithinOptions:
     return WithinOptions(**given)
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.slow
 def test_a_task_is_learned_in_deliveries_and_finished_ones_are_kept(data: Path) -> None:
     asked = options(data)

@@ -14,7 +14,7 @@ import pytest
 
 from clm.core.process import spawn, stop, tail
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.usefixtures("process")
 
 SLEEPER = "import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)\n"
 STUBBORN = (

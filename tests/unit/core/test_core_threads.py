@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.usefixtures("process")
 
 SHOWN = "import clm, os; print(os.environ.get('GOMP_SPINCOUNT'))"
 

@@ -161,7 +161,7 @@ def run_as_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_known_answers_need_neither_torch_nor_weights(prepare: Prepare, world: World, tmp_path: Path) -> None:
     first = job.run(prepare("first", {"candidate": list(TASKS)}))
     bare = tmp_path / "bases" / world.base_hash  # the base without its weights
@@ -180,7 +180,7 @@ def test_known_answers_need_neither_torch_nor_weights(prepare: Prepare, world: W
     ]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_an_interrupted_job_keeps_its_answers(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluator, "CHUNK", 2)
     folder = prepare("job", {"champion": []}, tasks=["letters"])

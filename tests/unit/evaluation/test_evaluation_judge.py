@@ -21,7 +21,7 @@ from clm.jobs.evaluation import JudgeOptions
 from clm.records import TaskScore
 from evaluation_world import Prepare
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.usefixtures("process")
 MakeJudge = Callable[..., Judge]
 PAIRS = [Pair("q1", "good one", "plain"), Pair("q2", "bad one", "a good one"), Pair("q3", "x", "y")]
 

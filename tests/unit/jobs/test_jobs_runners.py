@@ -22,9 +22,11 @@ def asked(to: int = 3, fails: str | None = None) -> CountingJob:
     return CountingJob(base="none", artifacts=Artifacts(Path("/nowhere")), compute=Compute(1), to=to, fails=fails)
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.process if name != "inline" else ()) for name in sorted(RUNNERS)]
-)
+# A parameter has no fixtures of its own, so here the mark is given by hand.
+OTHERS = [pytest.param(name, marks=pytest.mark.process) for name in sorted(RUNNERS) if name != "inline"]
+
+
+@pytest.fixture(params=["inline", *OTHERS])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     tests = str(Path(counting_job.__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))

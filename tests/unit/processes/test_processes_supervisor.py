@@ -21,7 +21,7 @@ from clm.processes.services import SERVICES, Service, environment, with_free_por
 from clm.processes.supervisor import Supervisor, log_file
 from clm.settings import Settings
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("ports")]
+pytestmark = pytest.mark.usefixtures("ports")
 
 WEB = """
 import os, signal, sys

@@ -173,7 +173,7 @@ def test_over_http(pair: tuple[Release, Release], database: Database, paths: Pat
     assert "router/router.json was changed" in verified["reason"]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_slow_libraries_are_imported_on_first_use_only() -> None:
     code = (
         "import sys, clm.registry.endpoints, clm.registry.tracker, clm.registry.bundle, clm.audit.endpoints\n"

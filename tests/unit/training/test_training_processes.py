@@ -41,7 +41,7 @@ def alone(launched: Path) -> dict[str, torch.Tensor]:
     return several_processes.trainings(load_base(launched / "base", threads=1))
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_make_the_expert_of_one(name: str, launched: Path, alone: dict[str, torch.Tensor]) -> None:
     first, second = (load_file(launched / f"{number}.safetensors") for number in (0, 1))
@@ -50,7 +50,7 @@ def test_two_processes_make_the_expert_of_one(name: str, launched: Path, alone: 
     torch.testing.assert_close(first[f"{name}, loss"], alone[f"{name}, loss"], atol=1e-3, rtol=0)
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_a_job_in_two_processes_leaves_what_one_leaves(launched: Path, tmp_path: Path) -> None:
     base = load_base(launched / "base", threads=1)
     made = read_result(launched / "job", TrainingResult)
@@ -64,13 +64,13 @@ def test_a_job_in_two_processes_leaves_what_one_leaves(launched: Path, tmp_path:
     assert {path.name for path in (launched / "job").iterdir()} == {path.name for path in (tmp_path / "job").iterdir()}
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_only_the_main_process_writes_and_tells(launched: Path) -> None:
     assert (launched / "told-0").read_text() == "1 2 3 4" and (launched / "told-1").read_text() == ""
     assert [file.name for file in (launched / "checkpoints").iterdir()] == ["checkpoint.safetensors"]
 
 
-@pytest.mark.process
+@pytest.mark.usefixtures("process")
 def test_processes_with_differing_rows_are_refused_rather_than_wait_for_each_other(launched: Path) -> None:
     for number in (0, 1):
         assert "Start all of them with the same job" in (launched / f"refused-{number}").read_text()
