@@ -166,7 +166,7 @@ MUTANTS = (
            "elif sha256_file(path / name) != expected[name]:", "elif not expected[name]:",
            ("unit/registry/test_registry_bundle.py::test_a_damaged_expert_is_not_handed_to_the_next_release",)),
     Mutant("A file that does not belong to a release is accepted", "registry/bundle.py",
-           "for name in sorted(expected.keys() | found):", "for name in sorted(expected):",
+           "for name in sorted(expected.keys() | there):", "for name in sorted(expected):",
            ("unit/registry/test_registry_bundle.py::test_an_extra_file_is_refused",)),
     Mutant("A release's signature is not verified", "registry/bundle.py",
            "    signing.verify(path, keys)\n    return", "    return",

@@ -226,11 +226,8 @@ def _count(loaded: Loaded, plan: Plan, lines: Sequence[Line], delivery: Delivery
         loaded.contradicting += way.held
     loaded.refusals.sort(key=lambda refusal: refusal.line)
     loaded.notes = [*said_of(loaded.left_out), *plan.notes]
-    loaded.contradictions = [
-        contradiction
-        for each in plan.contradictions
-        if (contradiction := _contradiction(each, plan, lines, delivery)) is not None
-    ]
+    possible = (_contradiction(tie, plan, lines, delivery) for tie in plan.contradictions)
+    loaded.contradictions = [each for each in possible if each is not None]
 
 
 def _contradiction(tie: routing.Contradiction, plan: Plan, lines: Sequence[Line], delivery: Delivery) -> Json | None:

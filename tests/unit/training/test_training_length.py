@@ -93,7 +93,7 @@ def test_many_rows_are_trained_until_held_back_rows_no_longer_gain(base: Base, w
     last = made.length["looks"][-1][0]
     assert last < made.steps == last + max(20, round(0.3 * last))  # the fall of the rate
     assert told[last - 2].steps is None and told[-1].steps == told[-1].step == made.steps
-    assert "on rows held back" in told[last - 1].told and "falls to zero" in told[last - 1].told
+    assert "on rows held back" in told[last - 1].sentence and "falls to zero" in told[last - 1].sentence
 
 
 @pytest.mark.parametrize("steps", [40, 200])
