@@ -112,3 +112,19 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_a_module_has_one_name_wherever_it_is_used() -> None:
+    """In its own room it is called by its own name; outside, always by the same one."""
+    names: dict[str, set[str]] = {}
+    for path in files(".py"):
+        if not name(path).startswith("src/clm/") or "/migrations/" in name(path):
+            continue
+        room = name(path).split("/")[2]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clm."):
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}"
+                    if module.split(".")[1] != room and (ROOT / "src" / f"{module.replace('.', '/')}.py").exists():
+                        names.setdefault(module, set()).add(alias.asname or alias.name)
+    assert {module: used for module, used in names.items() if len(used) > 1} == {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clm.audit import repository
-from clm.core import keys
+from clm.core import keys as installation_keys
 from clm.core.clock import iso, now
 from clm.core.database import Database
 from clm.core.files import sync_folder
@@ -52,7 +52,7 @@ def anchor(database: Database, paths: Paths) -> Head | None:
         if newest is None or (known and known[-1].sequence == newest.sequence):
             return None
         head = Head(newest.sequence, newest.hash, iso(now()))
-        signature = base64.b64encode(keys.sign(paths.keys, _message(head))).decode()
+        signature = base64.b64encode(installation_keys.sign(paths.keys, _message(head))).decode()
         os.write(file, (canonical_json({**head.__dict__, "signature": signature}) + "\n").encode())
         os.fsync(file)
     return head
@@ -93,7 +93,7 @@ def _parse(line: bytes, key_folder: Path) -> Head | None:
         signature = base64.b64decode(value["signature"], validate=True)
     except (ValueError, KeyError, TypeError):
         return None
-    return head if keys.is_signed(key_folder, _message(head), signature) else None
+    return head if installation_keys.is_signed(key_folder, _message(head), signature) else None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from clm.bench.public_sets import Row
 from clm.catalog import service as catalog
 from clm.core.caller import Caller
 from clm.core.content import content_hash, prompt_hash
-from clm.deployment import repository
+from clm.deployment import repository as deployments
 from clm.deployment import service as deployment
 from clm.errors import InvalidInput
 from clm.evaluation.answer_store import AnswerStore
@@ -170,7 +170,7 @@ class ConflictHome:
     def ask(self, model: str, test: Sequence[Row], tale: Story) -> Answers:
         """What the release that serves says, routed and in its full length as it would serve."""
         with self._database.read() as session:
-            champion = repository.get_deployment(session, model).champion
+            champion = deployments.get_deployment(session, model).champion
         parts = load_bundle(self.settings.paths.releases / champion)
         experts = {name: Stored(*stored) for name, stored in parts.experts.items()}
         candidate = Candidate(experts, Stored(*parts.router) if parts.router else None)

@@ -14,7 +14,8 @@ from clm.deployment import repository as deployments
 from clm.duties.duty import Duty
 from clm.errors import ClmError
 from clm.installation import Installation
-from clm.operations import repository, service
+from clm.operations import repository
+from clm.operations import service as operations
 from clm.operations.tables import Operation
 from clm.policies import ModelPolicy
 from clm.records import Json
@@ -63,7 +64,7 @@ class Operations(Duty):
     def tick(self) -> None:
         """One after the other, the oldest first. What was running when its doer died is done again."""
         with self.on.database.read() as session:
-            waiting = repository.in_states(session, service.UNDER_WAY)
+            waiting = repository.in_states(session, operations.UNDER_WAY)
         for operation in waiting:
             perform(self.on, operation.id)
 
@@ -74,16 +75,16 @@ def perform(on: Installation, operation_id: str, say: Tell = lambda _: None) -> 
     def tell(progress: str) -> None:
         say(progress)
         with on.database.transaction() as session:
-            service.tell(session, operation_id, progress)
+            operations.tell(session, operation_id, progress)
 
     with file_lock(on.paths.run / "operations.lock"):
         with on.database.transaction() as session:
-            if service.get(session, operation_id).state not in service.UNDER_WAY:
+            if operations.get(session, operation_id).state not in operations.UNDER_WAY:
                 return
-            operation = service.begin(session, operation_id)
+            operation = operations.begin(session, operation_id)
         state, outcome, result = _done(on, operation, tell)
         with on.database.transaction() as session:
-            service.finish(session, WORKER, operation_id, state, outcome, result)
+            operations.finish(session, WORKER, operation_id, state, outcome, result)
         shutil.rmtree(on.paths.brought(operation_id), ignore_errors=True)
 
 

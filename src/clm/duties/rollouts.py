@@ -8,7 +8,7 @@ from threading import Thread
 from clm.core.caller import WORKER
 from clm.core.clock import now
 from clm.core.running import read_state
-from clm.deployment import repository as rows
+from clm.deployment import repository as deployments
 from clm.deployment import service as deployment
 from clm.deployment.tables import RolloutRow
 from clm.deployment.targets import targets
@@ -41,7 +41,7 @@ class Rollouts(Duty):
         # Whoever committed a move may have been killed before it told serving.
         self._engine.hold(targets.reconcile(self.on.database, self.on.settings).releases)
         with self.on.database.read() as session:
-            rollouts = rows.rollouts_under_way(session)
+            rollouts = deployments.rollouts_under_way(session)
         for rollout in rollouts:
             self._advance(rollout)
 

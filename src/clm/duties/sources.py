@@ -2,9 +2,9 @@
 
 from clm.core.caller import WORKER
 from clm.duties.duty import Duty
-from clm.ingest.sources import service
+from clm.ingest.sources import service as sources
 
 
 class Sources(Duty):
     def tick(self) -> None:
-        service.poll(self.on.intake(WORKER))
+        sources.poll(self.on.intake(WORKER))

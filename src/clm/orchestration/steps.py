@@ -14,8 +14,9 @@ from clm.cycle import update_cycle
 from clm.errors import Cancelled, ClmError
 from clm.records import Evaluation, GateVerdict, Judged, Mixture, Release, Snapshot, Trained
 from clm.stages.work import Work
-from clm.updates import log, service
+from clm.updates import log
 from clm.updates import repository as update_rows
+from clm.updates import service as updates
 
 _log = logging.getLogger(__name__)
 
@@ -80,11 +81,11 @@ def run_to_its_end(work: Work, update_id: str, step: RunStep) -> str:
 
     def ended(state: str, outcome: str) -> str:
         with work.installation.database.transaction() as session:
-            update = service.get_update(session, update_id)
+            update = updates.get_update(session, update_id)
             for stage in update_rows.stages_of(session, update_id):
                 if stage.state == "running":
-                    service.end_stage(session, update, stage.name, "failed", {"reason": outcome})
-            service.finish(session, WORKER, update, state, outcome)
+                    updates.end_stage(session, update, stage.name, "failed", {"reason": outcome})
+            updates.finish(session, WORKER, update, state, outcome)
         log.write(work.folder(update_id), None, outcome, "error" if state == "failed" else "warning")
         return state
 

@@ -6,7 +6,7 @@ model-signing takes about a second to import, so only what signs or verifies doe
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clm.core import keys as installation
+from clm.core import keys as installation_keys
 from clm.core.files import sync_file
 from clm.errors import TamperedArtifact
 
@@ -18,7 +18,7 @@ SIGNATURE = "model.sig"  # lies inside the folder, and is the only file that it 
 
 def ensure_key(keys: Path) -> Path:
     """The private key's file, made on first start."""
-    return installation.ensure_key(keys)
+    return installation_keys.ensure_key(keys)
 
 
 def sign(folder: Path, keys: Path) -> Path:
@@ -39,7 +39,7 @@ def verify(folder: Path, keys: Path) -> None:
     signature = folder / SIGNATURE
     if not signature.is_file():
         raise TamperedArtifact(f"{folder.name} has no signature ({SIGNATURE}), so it is not loaded.")
-    config = verifying.Config().use_elliptic_key_verifier(public_key=installation.public_key(keys))
+    config = verifying.Config().use_elliptic_key_verifier(public_key=installation_keys.public_key(keys))
     try:
         config.set_hashing_config(_hashing()).verify(folder, signature)
     except Exception as error:  # a broken signature file makes the library raise whatever its parsers raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from clm.evaluation import repository as scores
+from clm.evaluation import repository as score_rows
 from clm.evaluation.answers import example_scores
 from clm.evaluation.gate import BestEver
 from clm.evaluation.ledger import Best, ReleaseFact, best_releases
@@ -32,14 +32,14 @@ def bests_of(session: Session, model: str, champion: BundlePaths, folder: Path) 
     on_base = [r for r in registry.list_releases(session, model) if r.composition.base_hash == champion.base_hash]
     there = [r for r in on_base if (folder / r.release_id).exists()]
     facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in there]
-    return best_releases(scores.ledger_rows(session, model), facts, champion.release_id)
+    return best_releases(score_rows.ledger_rows(session, model), facts, champion.release_id)
 
 
 def save_untouched(session: Session, model: str, evaluations: Mapping[str, Evaluation]) -> None:
     """What the untouched base knew of a new task, in the ledger's row of the release that is just that."""
     bare = next((r for r in reversed(registry.list_releases(session, model)) if not r.composition.experts), None)
     if bare and UNTOUCHED in evaluations and bare.composition == evaluations[UNTOUCHED].composition:
-        scores.save_scores(session, model, None, bare.release_id, evaluations[UNTOUCHED].scores)
+        score_rows.save_scores(session, model, None, bare.release_id, evaluations[UNTOUCHED].scores)
 
 
 def to_compare(

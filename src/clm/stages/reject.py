@@ -1,7 +1,7 @@
 """What follows where the gate said no, and no repair helped. The champion stays."""
 
 from clm.core.caller import WORKER
-from clm.evaluation import repository as ledger
+from clm.evaluation import repository as score_rows
 from clm.ingest import holding
 from clm.records import Judged
 from clm.stages import repair_plan
@@ -18,7 +18,7 @@ def reject(at: Context, candidate: Judged) -> str:
     with at.database.transaction() as session:
         update = updates.get_update(session, at.update_id)
         scores = candidate.evaluations["candidate"].scores
-        ledger.save_scores(session, at.model, at.update_id, None, scores, known)
+        score_rows.save_scores(session, at.model, at.update_id, None, scores, known)
         tries = f" {repair_plan.story(at.task, candidate.tries)}" if candidate.tries else ""
         # Where nothing was lost, as after an inconclusive gate, nothing is known to be wrong with the rows.
         if state == "rejected" and not verdict.learned_nothing:

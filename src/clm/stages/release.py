@@ -6,7 +6,7 @@ from clm.catalog import service as catalog
 from clm.core.caller import WORKER
 from clm.core.hashing import short
 from clm.errors import TamperedArtifact
-from clm.evaluation import repository as ledger
+from clm.evaluation import repository as score_rows
 from clm.records import Judged, Memory, Release, Snapshot
 from clm.registry import bundle as bundles
 from clm.registry import service as registry
@@ -35,8 +35,8 @@ def release(at: Context, snapshot: Snapshot, candidate: Judged) -> Done[Release]
             session, WORKER, bundle, model=snapshot.model, parent=at.champion.release_id, update_id=at.update_id
         )
         scores = {name: evaluation.scores for name, evaluation in candidate.evaluations.items()}
-        ledger.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"], known)
-        ledger.save_scores(session, snapshot.model, at.update_id, registered.release_id, scores["candidate"], known)
+        score_rows.save_scores(session, snapshot.model, None, at.champion.release_id, scores["champion"], known)
+        score_rows.save_scores(session, snapshot.model, at.update_id, registered.release_id, scores["candidate"], known)
         save_untouched(session, snapshot.model, candidate.evaluations)
         update.release_id = registered.release_id
     detail = {"release": registered.release_id, "number": registered.number, "task": at.task}

@@ -13,8 +13,7 @@ from clm.jobs.job import Stored
 from clm.jobs.training import InterpolationJob
 from clm.llm.router import load_router, save_router
 from clm.records import Judged, Mixture, RepairTry, Snapshot, Trained, kept_try, task_of
-from clm.stages import jobs
-from clm.stages import repair_plan as plan
+from clm.stages import jobs, repair_plan
 from clm.stages.compositions import composition_with, scores_of
 from clm.stages.context import Context
 from clm.stages.evaluate import evaluate
@@ -37,7 +36,7 @@ class _Tried:
 def possible(at: Context, candidate: Judged) -> bool:
     if at.removes:  # nothing was trained, so there is no way back to search and nothing to replay
         return False
-    return plan.worth_repairing(candidate.verdict) and _next(at, candidate, []) is not None
+    return repair_plan.worth_repairing(candidate.verdict) and _next(at, candidate, []) is not None
 
 
 def repair(at: Context, snapshot: Snapshot, candidate: Judged) -> Done[Judged]:
@@ -50,13 +49,13 @@ def repair(at: Context, snapshot: Snapshot, candidate: Judged) -> Done[Judged]:
     tries = tuple(one.outcome for one in tried)
     kept = kept_try(tries)
     repaired = replace((tried[kept].candidate if kept is not None else None) or candidate, tries=tries)
-    story = plan.story(at.task, tries)
+    story = repair_plan.story(at.task, tries)
     with at.database.transaction() as session:
         updates.get_update(session, at.update_id).verdict = updates.verdict_to_json(repaired.verdict)
     return repaired, {"verdict": repaired.verdict.verdict, "tries": len(tries), "reason": story}, story
 
 
-def _next(at: Context, failed: Judged, tried: list[_Tried]) -> plan.Attempt | None:
+def _next(at: Context, failed: Judged, tried: list[_Tried]) -> repair_plan.Attempt | None:
     """There is no way to search where no expert's place is taken, and nothing more to replay where one expert was
     made of several."""
     refreshes = at.start is not None and not at.removes
@@ -65,13 +64,13 @@ def _next(at: Context, failed: Judged, tried: list[_Tried]) -> plan.Attempt | No
         left = left.model_copy(update={"interpolate": False})
     if at.consolidates:
         left = left.model_copy(update={"replay_tries": 0})
-    by_route = left.route_tries > 0 and plan.lost_by_route(failed.verdict, (at.task, *at.mates))
-    return plan.next_try(left, share, refreshes, [one.outcome for one in tried], by_route)
+    by_route = left.route_tries > 0 and repair_plan.lost_by_route(failed.verdict, (at.task, *at.mates))
+    return repair_plan.next_try(left, share, refreshes, [one.outcome for one in tried], by_route)
 
 
-def _try(at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt, before: list[_Tried]) -> _Tried:
-    folder = plan.folder_of(at.folder, len(before))
-    outcome = plan.begun(attempt)
+def _try(at: Context, snapshot: Snapshot, failed: Judged, attempt: repair_plan.Attempt, before: list[_Tried]) -> _Tried:
+    folder = repair_plan.folder_of(at.folder, len(before))
+    outcome = repair_plan.begun(attempt)
     try:
         mixture, trained = _other(at, snapshot, failed, attempt, folder, before)
         evaluations = evaluate(at, snapshot, trained, folder / "evaluate")
@@ -93,12 +92,12 @@ def _try(at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt,
 
 
 def _other(
-    at: Context, snapshot: Snapshot, failed: Judged, attempt: plan.Attempt, folder: Path, before: list[_Tried]
+    at: Context, snapshot: Snapshot, failed: Judged, attempt: repair_plan.Attempt, folder: Path, before: list[_Tried]
 ) -> tuple[Mixture, Trained]:
     """Another candidate than the one that failed, and what it learned from."""
-    if isinstance(attempt, plan.Interpolate):
+    if isinstance(attempt, repair_plan.Interpolate):
         return failed.mixture, _interpolate(at, failed.trained, attempt.step, folder)
-    if isinstance(attempt, plan.Reroute):
+    if isinstance(attempt, repair_plan.Reroute):
         return failed.mixture, _reroute(at, failed.trained, attempt.handicap)
     known = [failed.mixture, *(one.candidate.mixture for one in before if one.candidate)]
     grew = replaced(at, failed.trained) is None
@@ -156,4 +155,4 @@ def _keep(at: Context, tried: list[_Tried]) -> None:
             return
         update.tries = updates.tries_to_json(tries)
         updates.touch(session, update)
-    log.write(at.folder, "repair", plan.sentence(len(tries) - 1, at.task, tries[-1]))
+    log.write(at.folder, "repair", repair_plan.sentence(len(tries) - 1, at.task, tries[-1]))

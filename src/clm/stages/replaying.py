@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from clm.catalog import service as catalog
 from clm.core.content import beginning
 from clm.deployment import repository as deployments
-from clm.evaluation import repository as scores
+from clm.evaluation import repository as score_rows
 from clm.evaluation.ledger import ReleaseFact, build_ledger
 from clm.ingest import conflicts, dropping, holding
 from clm.policies import ModelPolicy, TrainingPolicy
@@ -43,7 +43,7 @@ class Past:
 
 def past_of(session: Session, paths: Paths, model: str, champion: str) -> Past:
     facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in registry.list_releases(session, model)]
-    ledger = build_ledger(model, scores.ledger_rows(session, model), facts, champion)
+    ledger = build_ledger(model, score_rows.ledger_rows(session, model), facts, champion)
     slipped = {t.task: t.best - t.current for t in ledger.tasks if t.best is not None and t.current is not None}
     weights = {task.name: task.weight for task in catalog.list_tasks(session, model)}
     return Past(bundles.newest_lineage(paths.releases / champion), slipped, holding.left_out(session, model), weights)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from clm.catalog import service as catalog
 from clm.core.caller import WORKER
-from clm.deployment import repository as rollouts
+from clm.deployment import repository as deployments
 from clm.deployment import service as deployment
 from clm.deployment.targets import targets
 from clm.installation import Installation
@@ -28,7 +28,7 @@ def roll_out(on: Installation, update_id: str, release: Release, wait: Callable[
     logged = 0
     while True:
         with on.database.read() as session:
-            rollout = rollouts.get_rollout(session, rollout_id)
+            rollout = deployments.get_rollout(session, rollout_id)
         for verdict in rollout.verdicts[logged:]:
             log.write(folder, "rollout", f"{verdict['verdict']}: {verdict['reason']}")
         logged = len(rollout.verdicts)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from clm.catalog import service as catalog
-from clm.deployment import repository as rollouts
+from clm.deployment import repository as deployments
 from clm.ingest import conflicts
 from clm.installation import Installation
 from clm.policies import ModelPolicy
@@ -16,7 +16,7 @@ from clm.updates import service as updates
 def pin(on: Installation, update_id: str) -> Done[Snapshot]:
     with on.database.transaction() as session:
         update = updates.get_update(session, update_id)
-        update.champion = rollouts.get_deployment(session, update.model).champion
+        update.champion = deployments.get_deployment(session, update.model).champion
         if update.slice is None:  # once, however often this stage is begun
             update.slice = catalog.close_slice(session, update.model, update.task)
         model, task = update.model, update.task

@@ -13,7 +13,7 @@ from clm.core.clock import now
 from clm.core.hashing import short
 from clm.deployment import repository as deployments
 from clm.deployment.tables import Deployment
-from clm.evaluation import repository as scores
+from clm.evaluation import repository as score_rows
 from clm.evaluation.ledger import Ledger, ReleaseFact, build_ledger
 from clm.ingest import repository as batches
 from clm.operations import service as operations
@@ -86,7 +86,8 @@ def ledger_of(session: Session, model: str) -> Ledger:
     catalog.get_model(session, model)
     facts = [ReleaseFact(r.release_id, r.number, r.composition.tasks) for r in registry.list_releases(session, model)]
     champion = deployments.get_deployment(session, model).champion
-    return build_ledger(model, scores.ledger_rows(session, model), facts, champion, scores.slice_rows(session, model))
+    whole, slices = score_rows.ledger_rows(session, model), score_rows.slice_rows(session, model)
+    return build_ledger(model, whole, facts, champion, slices)
 
 
 def ledger_out(session: Session, model: str) -> LedgerOut:
