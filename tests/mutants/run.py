@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from mutants import MUTANTS, ROOT, SOURCE, Mutant
 
@@ -100,7 +100,7 @@ def _run(tests: Iterable[str], source: Path, seconds: float, *options: str) -> t
 
 def judged(report: Path) -> tuple[Outcome, str]:
     """What the tests' report says of the fault."""
-    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    cases = list(ET.parse(report).getroot().iter("testcase"))
     for case in cases:
         trouble = case.find("error")
         if trouble is not None:
