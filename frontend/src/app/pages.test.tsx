@@ -1,7 +1,6 @@
 import { screen, within } from '@testing-library/react'
 import { expect, it } from 'vitest'
 import { open } from '@/testing/render'
-import { answers, server } from '@/testing/server'
 import { MENU, MENU_PAGES, NAMES, PAGES, staleKeys, TOPICS } from './pages'
 
 it('has every page in the menu and on the sheet of shortcuts, each under its own key', async () => {
@@ -16,7 +15,6 @@ it('has every page in the menu and on the sheet of shortcuts, each under its own
 })
 
 it('goes to every page by its keys', async () => {
-  server.use(answers('/audit', { items: [], next_cursor: null }))
   const { user, router } = open('/nowhere')
   expect(await screen.findByText(new RegExp(NAMES))).toBeVisible()
   for (const page of MENU_PAGES) {
@@ -35,7 +33,6 @@ it('shows the sections in their order, each page once', () => {
 it.each(PAGES.map((page) => page.path))(
   'names all that %s reads, so that an event can make it stale',
   async (path) => {
-    server.use(answers('/audit', { items: [], next_cursor: null }))
     const { client } = open(path.replace('$id', 'upd_1'))
     await screen.findByRole('heading', { level: 1 })
     const known = staleKeys(TOPICS)
