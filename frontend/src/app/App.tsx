@@ -1,7 +1,6 @@
 import { createTheme, MantineProvider } from '@mantine/core'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { useState } from 'react'
 import { ApiError } from '@/lib/api/errors'
 import { LiveProvider } from './LiveProvider'
 import type { makeRouter } from './router'
@@ -12,19 +11,15 @@ const theme = createTheme({ cursorType: 'pointer', respectReducedMotion: true })
 const retry = (failures: number, error: unknown): boolean =>
   failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500)
 
-export function App({
-  router,
-  retries = true,
-}: {
-  router: ReturnType<typeof makeRouter>
-  retries?: boolean
-}) {
-  const [client] = useState(
-    () =>
-      new QueryClient({
-        defaultOptions: { queries: { retry: retries ? retry : false, retryDelay: 400, staleTime: 2_000 } },
-      }),
-  )
+/** With `retries` off a failure is told at once, as tests need it. */
+export const makeClient = (retries = true) =>
+  new QueryClient({
+    defaultOptions: { queries: { retry: retries ? retry : false, retryDelay: 400, staleTime: 2_000 } },
+  })
+
+type Props = { router: ReturnType<typeof makeRouter>; client: QueryClient }
+
+export function App({ router, client }: Props) {
   return (
     <MantineProvider
       theme={theme}

@@ -1,8 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useState } from 'react'
-import { staleKeys } from '@/lib/api/keys'
 import { openLiveStream } from '@/lib/live'
 import { type Live, LiveContext } from '@/lib/useLive'
+import { staleKeys, TOPICS } from './pages'
 
 /** Keeps the tab's event stream open and makes stale what its events tell of. */
 export function LiveProvider({ children }: { children: ReactNode }) {
@@ -10,14 +10,12 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [live, setLive] = useState<Live>(() => ({ status: 'reconnecting', since: Date.now() }))
   useEffect(
     () =>
-      openLiveStream({
+      openLiveStream(TOPICS, {
         onStatus: (status) => setLive((old) => (old.status === status ? old : { status, since: Date.now() })),
         onEvents: (events, resumed) => {
           if (resumed) void client.invalidateQueries()
-          const stale = new Map<string, readonly unknown[]>()
-          for (const event of events)
-            for (const key of staleKeys(event.topic, event.objectId)) stale.set(JSON.stringify(key), key)
-          for (const queryKey of stale.values()) void client.invalidateQueries({ queryKey })
+          for (const key of staleKeys(events.map((event) => event.topic)))
+            void client.invalidateQueries({ queryKey: [key] })
         },
       }),
     [client],

@@ -1,8 +1,9 @@
 import { Link, Outlet } from '@tanstack/react-router'
+import { Fragment } from 'react'
 import { Icon } from '@/components/Icon'
 import { LiveBadge } from './LiveBadge'
 import { ModelSwitcher } from './ModelSwitcher'
-import { PAGES } from './pages'
+import { MENU } from './pages'
 import css from './Shell.module.css'
 import { Shortcuts } from './Shortcuts'
 import { ThemeToggle } from './ThemeToggle'
@@ -20,16 +21,21 @@ export function Shell() {
         </Link>
         <ModelSwitcher />
         <nav className={css.nav} aria-label="Pages">
-          {PAGES.map((page) => (
-            <Link
-              key={page.to}
-              to={page.to}
-              className={css.link}
-              activeOptions={{ exact: page.to === '/', includeSearch: false }}
-            >
-              <Icon name={page.icon} size={17} />
-              {page.name}
-            </Link>
+          {MENU.map(({ section, pages }) => (
+            <Fragment key={section}>
+              {pages[0]?.name === section ? null : <p className={css.section}>{section}</p>}
+              {pages.map((page) => (
+                <Link
+                  key={page.path}
+                  to={page.path}
+                  className={css.link}
+                  activeOptions={{ exact: page.path === '/', includeSearch: false }}
+                >
+                  <Icon name={page.menu.icon} size={17} />
+                  {page.name}
+                </Link>
+              ))}
+            </Fragment>
           ))}
         </nav>
         <div className={css.foot}>

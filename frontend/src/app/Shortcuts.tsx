@@ -4,11 +4,11 @@ import { Fragment, useEffect, useRef, useState } from 'react'
 import { Dialog } from '@/components/Dialog'
 import { Icon } from '@/components/Icon'
 import { setShortcuts, shortcutsOn, typing } from '@/lib/shortcuts'
-import { PAGES } from './pages'
+import { MENU_PAGES } from './pages'
 import css from './Shell.module.css'
 
 const SHEET: [string[], string][] = [
-  ...PAGES.map((page): [string[], string] => [['g', page.key], page.name]),
+  ...MENU_PAGES.map((page): [string[], string] => [['g', page.menu.shortcut], page.name]),
   [['j', 'k'], 'Next and previous row'],
   [['Enter'], 'Open the row'],
   [['?'], 'This sheet'],
@@ -28,9 +28,9 @@ export function Shortcuts() {
       if (event.key === '?') setOpened(true)
       else if (event.key === 'g') chord.current = Date.now()
       else if (Date.now() - chord.current < CHORD_MS) {
-        const page = PAGES.find((each) => each.key === event.key)
+        const page = MENU_PAGES.find((each) => each.menu.shortcut === event.key)
         chord.current = 0
-        if (page) void navigate({ to: page.to })
+        if (page) void navigate({ to: page.path })
       }
     }
     document.addEventListener('keydown', onKey)

@@ -3,17 +3,13 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
-  lazyRouteComponent,
   retainSearchParams,
 } from '@tanstack/react-router'
 import { Failed } from '@/components/States'
-import { HomePage } from '@/features/home/HomePage'
 import { ApiError } from '@/lib/api/errors'
-import { NAMES } from './pages'
+import { type Page, word } from '@/lib/page'
+import { NAMES, PAGES } from './pages'
 import { Shell } from './Shell'
-
-const word = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value : undefined
 
 const root = createRootRoute({
   component: Shell,
@@ -28,73 +24,22 @@ const root = createRootRoute({
   ),
 })
 
-const home = createRoute({ getParentRoute: () => root, path: '/', component: HomePage })
+const routeOf = <const Path extends string, Search extends object>(page: Page<Path, Search>) =>
+  createRoute({
+    getParentRoute: () => root,
+    path: page.path,
+    component: page.component,
+    validateSearch: page.search ?? (() => ({}) as Search),
+  })
 
-const data = createRoute({
-  getParentRoute: () => root,
-  path: '/data',
-  component: lazyRouteComponent(() => import('@/features/data/DataPage'), 'DataPage'),
-})
+type RouteOf<P> =
+  P extends Page<infer Path, infer Search extends object> ? ReturnType<typeof routeOf<Path, Search>> : never
+type Routes = { -readonly [At in keyof typeof PAGES]: RouteOf<(typeof PAGES)[At]> }
 
-const updates = createRoute({
-  getParentRoute: () => root,
-  path: '/updates',
-  validateSearch: (search: Record<string, unknown>): { state?: string } => ({ state: word(search.state) }),
-  component: lazyRouteComponent(() => import('@/features/updates/UpdatesPage'), 'UpdatesPage'),
-})
-
-const update = createRoute({
-  getParentRoute: () => root,
-  path: '/updates/$id',
-  validateSearch: (search: Record<string, unknown>): { stage?: string } => ({ stage: word(search.stage) }),
-  component: lazyRouteComponent(() => import('@/features/updates/UpdatePage'), 'UpdatePage'),
-})
-
-const ledger = createRoute({
-  getParentRoute: () => root,
-  path: '/ledger',
-  component: lazyRouteComponent(() => import('@/features/ledger/LedgerPage'), 'LedgerPage'),
-})
-
-const releases = createRoute({
-  getParentRoute: () => root,
-  path: '/releases',
-  component: lazyRouteComponent(() => import('@/features/releases/ReleasesPage'), 'ReleasesPage'),
-})
-
-const release = createRoute({
-  getParentRoute: () => root,
-  path: '/releases/$id',
-  component: lazyRouteComponent(() => import('@/features/releases/ReleasePage'), 'ReleasePage'),
-})
-
-const audit = createRoute({
-  getParentRoute: () => root,
-  path: '/audit',
-  validateSearch: (search: Record<string, unknown>): { action?: string; object?: string } => ({
-    action: word(search.action),
-    object: word(search.object),
-  }),
-  component: lazyRouteComponent(() => import('@/features/audit/AuditPage'), 'AuditPage'),
-})
-
-const deployment = createRoute({
-  getParentRoute: () => root,
-  path: '/deployment',
-  component: lazyRouteComponent(() => import('@/features/deployment/DeploymentPage'), 'DeploymentPage'),
-})
-
-const routeTree = root.addChildren([
-  home,
-  data,
-  updates,
-  update,
-  ledger,
-  releases,
-  release,
-  deployment,
-  audit,
-])
+// The type follows the list page by page, so that links, their parameters and search are checked.
+const routeTree = root.addChildren(
+  PAGES.map((page) => routeOf(page as Page<string, object>)) as unknown as Routes,
+)
 
 /** The app's router; with `path` it lives in memory, as tests need it. */
 export function makeRouter(path?: string) {

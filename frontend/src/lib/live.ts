@@ -1,4 +1,4 @@
-import { TOPICS, type Topic } from './api/keys'
+import type { Topic } from './page'
 
 export type LiveStatus = 'live' | 'reconnecting' | 'paused'
 export type LiveEvent = { topic: Topic; objectId: string }
@@ -6,7 +6,6 @@ export type LiveEvent = { topic: Topic; objectId: string }
 const BUFFER_MS = 500
 const HIDDEN_MS = 30_000
 const RETRY_MS = 5_000
-const URL = `/api/v1/events?topics=${TOPICS.join(',')}`
 
 type Listener = {
   /** Events of the last half second; `resumed` says that some may have been missed before. */
@@ -24,7 +23,7 @@ function read(topic: Topic, message: MessageEvent<string>): LiveEvent {
 }
 
 /** The tab's one event stream: buffered, closed while the tab is hidden, opened again by itself. */
-export function openLiveStream(listener: Listener): () => void {
+export function openLiveStream(topics: Topic[], listener: Listener): () => void {
   let source: EventSource | null = null
   let buffer: LiveEvent[] = []
   let flushTimer: ReturnType<typeof setTimeout> | undefined
@@ -47,7 +46,7 @@ export function openLiveStream(listener: Listener): () => void {
 
   const connect = () => {
     disconnect()
-    const opened = new EventSource(URL)
+    const opened = new EventSource(`/api/v1/events?topics=${topics.join(',')}`)
     source = opened
     opened.onopen = () => {
       listener.onStatus('live')
@@ -61,7 +60,7 @@ export function openLiveStream(listener: Listener): () => void {
     }
     // Away for longer than the server keeps events: what was missed can't be told one by one.
     opened.addEventListener('reset', () => listener.onEvents([], true))
-    for (const topic of TOPICS) {
+    for (const topic of topics) {
       opened.addEventListener(topic, (message) => {
         buffer.push(read(topic, message as MessageEvent<string>))
         flushTimer ??= setTimeout(flush, BUFFER_MS)

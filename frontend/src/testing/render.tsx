@@ -2,16 +2,17 @@ import { act, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import axe from 'axe-core'
 import { expect } from 'vitest'
-import { App } from '@/app/App'
+import { App, makeClient } from '@/app/App'
 import { makeRouter } from '@/app/router'
 import { FakeEventSource } from './eventSource'
 
 /** The whole app at an address, with its event stream open. */
 export function open(path: string) {
   const router = makeRouter(path)
-  const view = render(<App router={router} retries={false} />)
+  const client = makeClient(false)
+  const view = render(<App router={router} client={client} />)
   act(() => FakeEventSource.last.open())
-  return { ...view, router, user: userEvent.setup() }
+  return { ...view, router, client, user: userEvent.setup() }
 }
 
 export const heading = (name: string | RegExp) => screen.findByRole('heading', { level: 1, name })

@@ -1,6 +1,5 @@
 import { HttpResponse, http } from 'msw'
 import { setupServer } from 'msw/node'
-import * as deliveries from './deliveries'
 import * as fixtures from './fixtures'
 
 const HOST = 'http://localhost:3000'
@@ -32,10 +31,14 @@ export const server = setupServer(
   http.get(at('/updates/:id/log'), ({ request }) =>
     HttpResponse.json(new URL(request.url).searchParams.get('after') === '0' ? LOG : { lines: [], next: 1 }),
   ),
-  answers('/batches', { items: [deliveries.batch()], next_cursor: null }),
-  answers('/batches/:id/refusals', { items: [deliveries.refusal()], next_cursor: null }),
+  answers('/batches', { items: [fixtures.batch()], next_cursor: null }),
+  answers('/batches/:id/refusals', { items: [fixtures.refusal()], next_cursor: null }),
   answers('/conflicts', { items: [], next_cursor: null }),
   answers('/records/history', { items: [] }),
   answers('/deployments/:model', fixtures.deployment()),
+  http.get(at('/releases/:id'), ({ params }) =>
+    HttpResponse.json(fixtures.releaseDetail({ release_id: String(params.id) })),
+  ),
+  answers('/audit', { items: [], next_cursor: null }),
   answers('/releases', { items: [1, 2, 3, 4].map(fixtures.release) }),
 )

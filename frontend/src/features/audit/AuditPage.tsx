@@ -6,11 +6,11 @@ import { Panel } from '@/components/Panel'
 import { Empty, Failed, Loading } from '@/components/States'
 import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
+import { Verify } from '@/components/Verify'
 import type { AuditEntry } from '@/lib/api/types'
 import { count } from '@/lib/format'
 import css from './Audit.module.css'
-import { auditQuery } from './api'
-import { Chain } from './Chain'
+import { auditQuery, verifyChain } from './api'
 
 const plain = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
 
@@ -119,7 +119,10 @@ export function AuditPage() {
         sub="Every change with who made it, chained so that no entry can be edited unseen."
       />
       <div className={css.stack}>
-        <Chain />
+        <Verify title="Chain" check={verifyChain} holds="The chain holds" broken="The chain is broken">
+          Each entry holds the digest of the one before, and heads are signed: what was edited afterwards is
+          found.
+        </Verify>
         <div className={css.filters}>
           <TextInput
             label="Action"

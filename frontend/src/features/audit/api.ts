@@ -1,12 +1,11 @@
 import { infiniteQueryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 export type Filter = { action?: string; object_id?: string }
 
 export const auditQuery = (filter: Filter) =>
   infiniteQueryOptions({
-    queryKey: keys.audit(filter),
+    queryKey: ['audit', filter],
     initialPageParam: null as number | null,
     queryFn: ({ signal, pageParam }) =>
       body(

@@ -4,7 +4,6 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { Panel } from '@/components/Panel'
 import { Refused } from '@/components/States'
-import { keys } from '@/lib/api/keys'
 import type { Model } from '@/lib/api/types'
 import { sendRows } from './api'
 import css from './Data.module.css'
@@ -21,7 +20,7 @@ export function BringRows({ model }: { model: Model }) {
     mutationFn: sendRows,
     onSuccess: () => {
       setFile(null)
-      void client.invalidateQueries({ queryKey: keys.batches(model.name) })
+      void client.invalidateQueries({ queryKey: ['batches', model.name] })
     },
   })
   const ready = task !== undefined && file !== null

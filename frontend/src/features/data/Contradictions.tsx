@@ -4,7 +4,6 @@ import { Panel } from '@/components/Panel'
 import { Failed, Loading, Nothing, Refused } from '@/components/States'
 import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
-import { keys } from '@/lib/api/keys'
 import type { Contradiction } from '@/lib/api/types'
 import { conflictsQuery, decide } from './api'
 import css from './Data.module.css'
@@ -96,8 +95,8 @@ export function Contradictions({ model, onHistory }: { model: string; onHistory:
   const decision = useMutation({
     mutationFn: decide,
     onSuccess: () => {
-      void client.invalidateQueries({ queryKey: keys.conflicts(model) })
-      void client.invalidateQueries({ queryKey: keys.history() })
+      void client.invalidateQueries({ queryKey: ['conflicts', model] })
+      void client.invalidateQueries({ queryKey: ['history'] })
     },
   })
   const content = () => {

@@ -1,6 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 const READ_AS: Record<string, string> = {
   csv: 'text/csv',
@@ -10,26 +9,26 @@ const READ_AS: Record<string, string> = {
 
 export const batchesQuery = (model: string) =>
   queryOptions({
-    queryKey: keys.batches(model),
+    queryKey: ['batches', model],
     queryFn: ({ signal }) => body(api.GET('/api/v1/batches', { params: { query: { model } }, signal })),
   })
 
 export const refusalsQuery = (batch: string) =>
   queryOptions({
-    queryKey: keys.refusals(batch),
+    queryKey: ['refusals', batch],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/batches/{batch_id}/refusals', { params: { path: { batch_id: batch } }, signal })),
   })
 
 export const conflictsQuery = (model: string) =>
   queryOptions({
-    queryKey: keys.conflicts(model),
+    queryKey: ['conflicts', model],
     queryFn: ({ signal }) => body(api.GET('/api/v1/conflicts', { params: { query: { model } }, signal })),
   })
 
 export const historyQuery = (model: string, of: string) =>
   queryOptions({
-    queryKey: keys.history(model, of),
+    queryKey: ['history', model, of],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/records/history', { params: { query: { model, of } }, signal })),
   })

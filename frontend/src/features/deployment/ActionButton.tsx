@@ -3,7 +3,6 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { Confirm } from '@/components/Confirm'
 import { Icon, type IconName } from '@/components/Icon'
-import { keys } from '@/lib/api/keys'
 import type { NameOf } from '@/lib/api/releases'
 import type { Deployment, Moved } from '@/lib/api/types'
 import { capital } from '@/lib/format'
@@ -44,7 +43,7 @@ export function ActionButton({ action, deployment, nameOf, onDone, children }: P
       setOpened(false)
       onDone(answer, action)
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keys.deployment() }),
+    onSettled: () => client.invalidateQueries({ queryKey: ['deployment'] }),
   })
   const open = () => {
     run.reset()

@@ -1,10 +1,9 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 export const deploymentQuery = (model: string) =>
   queryOptions({
-    queryKey: keys.deployment(model),
+    queryKey: ['deployment', model],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/deployments/{model}', { params: { path: { model } }, signal })),
   })

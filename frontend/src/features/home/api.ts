@@ -1,9 +1,8 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 export const overviewQuery = (model: string | undefined) =>
   queryOptions({
-    queryKey: keys.overview(model),
+    queryKey: ['overview', model],
     queryFn: ({ signal }) => body(api.GET('/api/v1/overview', { params: { query: { model } }, signal })),
   })

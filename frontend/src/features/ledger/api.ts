@@ -1,9 +1,8 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 export const ledgerQuery = (model: string) =>
   queryOptions({
-    queryKey: keys.ledger(model),
+    queryKey: ['ledger', model],
     queryFn: ({ signal }) => body(api.GET('/api/v1/ledger', { params: { query: { model } }, signal })),
   })

@@ -7,12 +7,12 @@ import { Status } from '@/components/Status'
 import { verdictLook } from '@/components/status'
 import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
+import { Verify } from '@/components/Verify'
 import { useReleaseNames } from '@/lib/api/releases'
 import type { ReleaseDetail } from '@/lib/api/types'
 import { count, release as nameOf, score, word } from '@/lib/format'
-import { releaseQuery } from './api'
+import { releaseQuery, verifyRelease } from './api'
 import css from './Releases.module.css'
-import { VerifyRelease } from './VerifyRelease'
 
 type Scored = { score: number; n: number; metric?: string }
 type Lineage = {
@@ -150,7 +150,14 @@ export function ReleasePage() {
       <div className={css.stack}>
         <Facts release={release} />
         <Experts release={release} />
-        <VerifyRelease id={release.release_id} />
+        <Verify
+          title="Files and signature"
+          check={() => verifyRelease(release.release_id)}
+          holds="Verifies"
+          broken="Does not verify"
+        >
+          Every file is compared with its digest, and the signature is checked.
+        </Verify>
       </div>
     </>
   )

@@ -1,10 +1,9 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 
 export const releaseQuery = (id: string) =>
   queryOptions({
-    queryKey: keys.release(id),
+    queryKey: ['release', id],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/releases/{release_id}', { params: { path: { release_id: id } }, signal })),
   })

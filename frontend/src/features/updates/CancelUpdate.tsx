@@ -3,7 +3,6 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Confirm } from '@/components/Confirm'
 import { Icon } from '@/components/Icon'
-import { keys } from '@/lib/api/keys'
 import type { Update } from '@/lib/api/types'
 import { cancelUpdate } from './api'
 
@@ -15,8 +14,8 @@ export function CancelUpdate({ update }: { update: Update }) {
     mutationFn: () => cancelUpdate(update.id),
     onSuccess: async () => {
       setOpened(false)
-      await client.invalidateQueries({ queryKey: keys.update(update.id) })
-      await client.invalidateQueries({ queryKey: keys.updates() })
+      await client.invalidateQueries({ queryKey: ['update', update.id] })
+      await client.invalidateQueries({ queryKey: ['updates'] })
     },
   })
   if (!update.allowed_actions.includes('cancel')) return null

@@ -4,7 +4,6 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { Confirm } from '@/components/Confirm'
 import { Icon } from '@/components/Icon'
-import { keys } from '@/lib/api/keys'
 import type { Model } from '@/lib/api/types'
 import { word } from '@/lib/format'
 import { type Rollout, startUpdate } from './api'
@@ -23,7 +22,7 @@ export function StartUpdate({ model }: { model: Model }) {
     mutationFn: (name: string) => startUpdate(model.name, name, rollout),
     onSuccess: (update) => {
       setOpened(false)
-      void client.invalidateQueries({ queryKey: keys.updates() })
+      void client.invalidateQueries({ queryKey: ['updates'] })
       void navigate({ to: '/updates/$id', params: { id: update.id }, search: true })
     },
   })

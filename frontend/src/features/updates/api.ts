@@ -1,20 +1,19 @@
 import { type QueryClient, queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
-import { keys } from '@/lib/api/keys'
 import type { LogLine } from '@/lib/api/types'
 
 export type Filter = { model?: string; state?: string }
 
 export const updatesQuery = (filter: Filter) =>
   queryOptions({
-    queryKey: keys.updates(filter),
+    queryKey: ['updates', filter],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/updates', { params: { query: { ...filter, limit: 100 } }, signal })),
   })
 
 export const updateQuery = (id: string) =>
   queryOptions({
-    queryKey: keys.update(id),
+    queryKey: ['update', id],
     queryFn: ({ signal }) =>
       body(api.GET('/api/v1/updates/{update_id}', { params: { path: { update_id: id } }, signal })),
   })
@@ -25,9 +24,9 @@ export type Log = { lines: LogLine[]; next: number; dropped: number }
 /** The log, grown by what is new at each reading; only the last lines are kept in memory. */
 export const logQuery = (id: string, client: QueryClient) =>
   queryOptions({
-    queryKey: keys.log(id),
+    queryKey: ['update-log', id],
     queryFn: async ({ signal }): Promise<Log> => {
-      const old = client.getQueryData<Log>(keys.log(id)) ?? { lines: [], next: 0, dropped: 0 }
+      const old = client.getQueryData<Log>(['update-log', id]) ?? { lines: [], next: 0, dropped: 0 }
       const query = { after: old.next }
       const more = await body(
         api.GET('/api/v1/updates/{update_id}/log', { params: { path: { update_id: id }, query }, signal }),

@@ -1,11 +1,14 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
+import type { Stale } from '../page'
 import { api, body } from './client'
-import { keys } from './keys'
+
+/** What makes it stale, for the pages that read it. */
+export const MODELS: Stale = { models: ['batch', 'task', 'model'] }
 
 export const modelsQuery = () =>
   queryOptions({
-    queryKey: keys.models(),
+    queryKey: ['models'],
     queryFn: ({ signal }) => body(api.GET('/api/v1/models', { signal })),
     staleTime: 30_000,
   })

@@ -1,12 +1,15 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { release } from '@/lib/format'
+import type { Stale } from '../page'
 import { api, body } from './client'
-import { keys } from './keys'
 import type { Release } from './types'
+
+/** What makes it stale, for the pages that read it. */
+export const RELEASES: Stale = { releases: ['release', 'deployment'] }
 
 export const releasesQuery = (model: string) =>
   queryOptions({
-    queryKey: keys.releases(model),
+    queryKey: ['releases', model],
     queryFn: ({ signal }) => body(api.GET('/api/v1/releases', { params: { query: { model } }, signal })),
     staleTime: 10_000,
   })

@@ -1,8 +1,7 @@
 import { screen, within } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { expect, it } from 'vitest'
-import { batch, report } from '@/testing/deliveries'
-import { model } from '@/testing/fixtures'
+import { batch, model, report } from '@/testing/fixtures'
 import { expectAccessible, heading, open } from '@/testing/render'
 import { answers, at, fails, problem, server } from '@/testing/server'
 

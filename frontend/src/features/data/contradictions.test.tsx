@@ -1,7 +1,7 @@
 import { screen, within } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { expect, it } from 'vitest'
-import { contradiction, version } from '@/testing/deliveries'
+import { contradiction, version } from '@/testing/fixtures'
 import { expectAccessible, open } from '@/testing/render'
 import { answers, at, fails, problem, server } from '@/testing/server'
 

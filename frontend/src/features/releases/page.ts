@@ -1,0 +1,19 @@
+import { lazyRouteComponent } from '@tanstack/react-router'
+import { MODELS } from '@/lib/api/models'
+import { RELEASES } from '@/lib/api/releases'
+import { definePage } from '@/lib/page'
+
+export const releases = definePage({
+  path: '/releases',
+  name: 'Releases',
+  component: lazyRouteComponent(() => import('./ReleasesPage'), 'ReleasesPage'),
+  queries: { ...RELEASES, ...MODELS },
+  menu: { section: 'Models', icon: 'box', shortcut: 'r' },
+})
+
+export const release = definePage({
+  path: '/releases/$id',
+  name: 'Release',
+  component: lazyRouteComponent(() => import('./ReleasePage'), 'ReleasePage'),
+  queries: { release: ['deployment'], ...RELEASES },
+})

@@ -1,0 +1,21 @@
+import { lazyRouteComponent } from '@tanstack/react-router'
+import { MODELS } from '@/lib/api/models'
+import { RELEASES } from '@/lib/api/releases'
+import { definePage, word } from '@/lib/page'
+
+export const updates = definePage({
+  path: '/updates',
+  name: 'Updates',
+  component: lazyRouteComponent(() => import('./UpdatesPage'), 'UpdatesPage'),
+  search: (raw): { state?: string } => ({ state: word(raw.state) }),
+  queries: { updates: ['update'], ...MODELS },
+  menu: { section: 'Training', icon: 'updates', shortcut: 'u' },
+})
+
+export const update = definePage({
+  path: '/updates/$id',
+  name: 'Update',
+  component: lazyRouteComponent(() => import('./UpdatePage'), 'UpdatePage'),
+  search: (raw): { stage?: string } => ({ stage: word(raw.stage) }),
+  queries: { update: ['update'], 'update-log': ['update'], ...RELEASES },
+})
