@@ -579,6 +579,26 @@ export interface paths {
         patch: operations["edit_task_api_v1_models__name__tasks__task__patch"];
         trace?: never;
     };
+    "/api/v1/models/{name}/tasks/{task}/suite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suite
+         * @description The held-out examples that examine the task now, the newest slice first; taught prompts are asked beside them.
+         */
+        get: operations["list_suite_api_v1_models__name__tasks__task__suite_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/tasks/{task}:impact": {
         parameters: {
             query?: never;
@@ -1340,6 +1360,31 @@ export interface components {
             task: string;
             /** Undone At */
             undone_at: string | null;
+        };
+        /** ExampleList */
+        ExampleList: {
+            /** Items */
+            items: components["schemas"]["ExampleRow"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ExampleRow */
+        ExampleRow: {
+            /** Answer */
+            answer: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "held_out" | "own" | "recall";
+            /** Old Answers */
+            old_answers: string[];
+            /** Prompt */
+            prompt: string;
+            /** Record Id */
+            record_id: string;
+            /** Slice */
+            slice: number;
         };
         /** ExpertChangeOut */
         ExpertChangeOut: {
@@ -4489,6 +4534,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_suite_api_v1_models__name__tasks__task__suite_get: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExampleList"];
                 };
             };
             /** @description Validation Error */

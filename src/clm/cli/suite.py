@@ -12,12 +12,21 @@ from clm.cli.api import part
 from clm.cli.context import here
 from clm.cli.data import Model, ingest_file, report
 from clm.cli.dropping import drop_examples
-from clm.cli.output import Format
+from clm.cli.output import Format, Output, show_rows
 from clm.records import Metric
 
-app = typer.Typer(help="Ready-made suites: what no task teaches, and must not be lost.", no_args_is_help=True)
+app = typer.Typer(help="Suites: what examines tasks; ready-made ones.", no_args_is_help=True)
 app.command("drop")(drop_examples)
 Margin = Annotated[float, typer.Option(help="Tolerated loss in score points.")]
+
+
+@app.command("show")
+def show_suite(task: str, model: Model = None, output: Output = Format.table) -> None:
+    """Show the held-out examples that examine a task now, the newest slice first."""
+    rows = here.api.every(f"/models/{part(here.model(model))}/tasks/{part(task)}/suite")
+    columns = {"slice": "SLICE", "record_id": "RECORD", "prompt": "PROMPT", "answer": "ANSWER"}
+    nothing = f"Nothing is held out for task {task}. Bring examples: clm ingest FILE --task {task} --suite"
+    show_rows(rows, output, columns, nothing)
 
 
 @app.command()

@@ -7,7 +7,8 @@ from clm.core.http import DatabaseDep, SettingsDep
 from clm.core.paging import Cursor, Limit, cut
 from clm.views import auth, service
 from clm.views.lineage import trace
-from clm.views.schemas import LedgerOut, Overview, SettingsOut, TaskList
+from clm.views.schemas import ExampleList, LedgerOut, Overview, SettingsOut, TaskList
+from clm.views.suite import suite_shown
 from clm.views.tasks import tasks_shown
 
 router = APIRouter(prefix="/api/v1", tags=["overview"])
@@ -55,3 +56,20 @@ def list_tasks(
             tasks_shown(session, request.app.state.store, name), lambda task: task.name, cursor, limit
         )
     return TaskList(items=list(page), next_cursor=following)
+
+
+@router.get("/models/{name}/tasks/{task}/suite", dependencies=auth.READ)
+def list_suite(
+    name: str,
+    task: str,
+    request: Request,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    cursor: Cursor = None,
+    limit: Limit = 200,
+) -> ExampleList:
+    """The held-out examples that examine the task now, the newest slice first; taught prompts are asked beside them."""
+    with database.read() as session:
+        examples = suite_shown(session, settings, request.app.state.store, name, task)
+    page, following = cut(examples, lambda example: example.record_id, cursor, limit)
+    return ExampleList(items=list(page), next_cursor=following)

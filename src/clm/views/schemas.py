@@ -128,6 +128,20 @@ class TaskList(Schema):
     next_cursor: str | None = None
 
 
+class ExampleRow(Schema):
+    record_id: str
+    slice: int
+    kind: SliceKind
+    prompt: str
+    answer: str
+    old_answers: list[str]  # superseded ones
+
+
+class ExampleList(Schema):
+    items: list[ExampleRow]
+    next_cursor: str | None = None
+
+
 class SettingOut(Schema):
     name: str
     value: str | int | float | bool | None

@@ -40,6 +40,23 @@ def test_versions_come_in_pages(client: TestClient) -> None:
     assert client.get("/api/v1/models/nobody/versions").status_code == 404
 
 
+def test_a_suite_is_shown_in_pages(client: TestClient, home: Home) -> None:
+    path = f"/api/v1/models/{MODEL}/tasks/town/suite"
+    every = client.get(path).json()["items"]
+    snapshot = home.store.snapshot(MODEL)
+    assert len(every) == snapshot.suites["town"] > 2
+    assert {(row["slice"], row["kind"]) for row in every} == {(1, "own")}
+    assert all(row["answer"] in row["prompt"] and row["old_answers"] == [] for row in every)
+    first = client.get(path, params={"limit": 2}).json()
+    rest = client.get(path, params={"cursor": first["next_cursor"]}).json()
+    assert first["items"] + rest["items"] == every
+    dropped = {"record_ids": [every[0]["record_id"]], "suite": True, "reason": "it is odd"}
+    assert client.post(f"/api/v1/models/{MODEL}/drops", json=dropped).status_code == 200
+    assert client.get(path).json()["items"] == every[1:]
+    assert client.post(f"/api/v1/models/{MODEL}/drops", json=dropped | {"undo": True}).status_code == 200
+    assert client.get(f"/api/v1/models/{MODEL}/tasks/no/suite").status_code == 404
+
+
 def test_the_replay_memory_is_shown(client: TestClient) -> None:
     memories = client.get(f"/api/v1/models/{MODEL}/memory").json()["items"]
     assert {memory["task"] for memory in memories} == {"colour", "town"}

@@ -26,6 +26,7 @@ from experts_home import serve_experts
 
 SHOWS = [
     "model list", "model show", "model policy", "model policy --diff defaults", "model policy --history", "task list",
+    "suite show town",
     "data versions", "data dropped", "data dropped --all", "data replay show", "data held list", "data held list --all",
     "data conflicts list --all", "data history PROMPT", "release list", "release show v1", "release compare v1 v2",
     "release verify v2", "lineage v2", "rollout show", "update list", "audit list --limit 3",
