@@ -3,6 +3,7 @@ import { Fragment } from 'react'
 import { Icon } from '@/components/Icon'
 import { LiveBadge } from './LiveBadge'
 import { ModelSwitcher } from './ModelSwitcher'
+import { PaletteButton } from './PaletteButton'
 import { MENU } from './pages'
 import css from './Shell.module.css'
 import { Shortcuts } from './Shortcuts'
@@ -20,6 +21,7 @@ export function Shell() {
           <img src="/favicon.svg" alt="" /> CLM
         </Link>
         <ModelSwitcher />
+        <PaletteButton />
         <nav className={css.nav} aria-label="Pages">
           {MENU.map(({ section, pages }) => (
             <Fragment key={section}>

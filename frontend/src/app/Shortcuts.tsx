@@ -9,6 +9,7 @@ import css from './Shell.module.css'
 
 const SHEET: [string[], string][] = [
   ...MENU_PAGES.map((page): [string[], string] => [['g', page.menu.shortcut], page.name]),
+  [['Ctrl', 'K'], 'Find a page, an object or an action'],
   [['j', 'k'], 'Next and previous row'],
   [['Enter'], 'Open the row'],
   [['?'], 'This sheet'],

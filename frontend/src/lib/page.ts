@@ -1,3 +1,4 @@
+import type { QueryClient } from '@tanstack/react-query'
 import type { RouteComponent } from '@tanstack/react-router'
 import type { IconName } from '@/components/Icon'
 
@@ -22,6 +23,10 @@ export type Stale = Record<string, Topic[]>
 
 type Raw = Record<string, unknown>
 
+/** A line of the command palette. It only leads somewhere: what changes anything is asked there first. */
+export type Command = { group: string; name: string; note?: string; to: string; search?: { ask: string } }
+export type Commands = (client: QueryClient, model: string) => Promise<Command[]>
+
 /** Everything the app knows of a page. A feature describes its own in `page.ts`; `app/pages.ts` lists them. */
 export type Page<Path extends string = string, Search = unknown> = {
   path: Path
@@ -31,6 +36,10 @@ export type Page<Path extends string = string, Search = unknown> = {
   search?: (raw: Raw) => Search
   /** All that the page reads. */
   queries: Stale
+  /** What the command palette offers of it: recent objects, and actions that the server allows now. */
+  commands?: () => Promise<{ commands: Commands }>
+  /** Ids of the objects that it shows, where its path ends in `$id`. */
+  ids?: RegExp
   /** Where it stands in the menu; a page about one object has none and is reached by a link. */
   menu?: { section: (typeof SECTIONS)[number]; icon: IconName; shortcut: string }
 }

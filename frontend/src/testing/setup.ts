@@ -7,10 +7,11 @@ import { server } from './server'
 // A busy machine is slow, not wrong: waiting ends as soon as the thing waited for is there.
 configure({ asyncUtilTimeout: 15_000 })
 
-// What Mantine and the app ask of a browser and jsdom does not have.
+// What Mantine and the app ask of a browser and jsdom does not have. Less motion is wished for, so that what opens
+// is visible at once and not after a time.
 window.matchMedia = (query: string) =>
   ({
-    matches: false,
+    matches: query.includes('reduced-motion'),
     media: query,
     onchange: null,
     addEventListener: () => undefined,
@@ -20,6 +21,7 @@ window.matchMedia = (query: string) =>
     dispatchEvent: () => false,
   }) as MediaQueryList
 window.scrollTo = () => undefined
+Element.prototype.scrollIntoView = () => undefined
 globalThis.ResizeObserver = class {
   observe() {}
   unobserve() {}

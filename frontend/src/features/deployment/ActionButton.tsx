@@ -1,11 +1,12 @@
 import { Button, Tooltip } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useState } from 'react'
+import type { ReactNode } from 'react'
 import { Confirm } from '@/components/Confirm'
 import { Icon, type IconName } from '@/components/Icon'
 import type { NameOf } from '@/lib/api/releases'
 import type { Deployment, Moved } from '@/lib/api/types'
 import { capital } from '@/lib/format'
+import { useAsk } from '@/lib/useAsk'
 import { type ActionName, act } from './api'
 import { words } from './words'
 
@@ -27,7 +28,7 @@ type Props = {
 
 /** A button of the server's choosing: enabled or not, and why not, comes from `allowed_actions`. */
 export function ActionButton({ action, deployment, nameOf, onDone, children }: Props) {
-  const [opened, setOpened] = useState(false)
+  const question = useAsk(action)
   const client = useQueryClient()
   const allowed = deployment.allowed_actions.find((a) => a.action === action)
   const said = words(action, deployment, nameOf)
@@ -40,14 +41,14 @@ export function ActionButton({ action, deployment, nameOf, onDone, children }: P
         reason: 'asked for in the dashboard',
       }),
     onSuccess: (answer) => {
-      setOpened(false)
+      question.close()
       onDone(answer, action)
     },
     onSettled: () => client.invalidateQueries({ queryKey: ['deployment'] }),
   })
   const open = () => {
     run.reset()
-    setOpened(true)
+    question.open()
   }
   const red = action === 'rollback'
   const disabled = !allowed?.enabled
@@ -73,14 +74,14 @@ export function ActionButton({ action, deployment, nameOf, onDone, children }: P
         button
       )}
       <Confirm
-        opened={opened}
+        opened={question.opened && !disabled}
         title={said.title}
         confirm={said.confirm}
         danger={said.danger}
         pending={run.isPending}
         error={run.error}
         onConfirm={() => run.mutate()}
-        onClose={() => setOpened(false)}
+        onClose={question.close}
       >
         <p>{said.effect}</p>
         {children}

@@ -8,6 +8,7 @@ export const releases = definePage({
   name: 'Releases',
   component: lazyRouteComponent(() => import('./ReleasesPage'), 'ReleasesPage'),
   queries: { ...RELEASES, ...MODELS },
+  commands: () => import('./commands'),
   menu: { section: 'Models', icon: 'box', shortcut: 'r' },
 })
 
@@ -15,5 +16,6 @@ export const release = definePage({
   path: '/releases/$id',
   name: 'Release',
   component: lazyRouteComponent(() => import('./ReleasePage'), 'ReleasePage'),
+  ids: /^(rel_\w+|[0-9a-f]{64})$/,
   queries: { release: ['deployment'], ...RELEASES },
 })

@@ -6,13 +6,14 @@ import { Confirm } from '@/components/Confirm'
 import { Icon } from '@/components/Icon'
 import type { Model } from '@/lib/api/types'
 import { word } from '@/lib/format'
+import { useAsk } from '@/lib/useAsk'
 import { type Rollout, startUpdate } from './api'
 import { RolloutChoice } from './RolloutChoice'
 import css from './Updates.module.css'
 
 /** Starts an update of one task by hand. What will happen is said before it does. */
 export function StartUpdate({ model }: { model: Model }) {
-  const [opened, setOpened] = useState(false)
+  const question = useAsk('start')
   const [chosen, setChosen] = useState<string>()
   const [rollout, setRollout] = useState<Rollout>()
   const task = chosen ?? model.tasks[0]?.name
@@ -21,14 +22,17 @@ export function StartUpdate({ model }: { model: Model }) {
   const start = useMutation({
     mutationFn: (name: string) => startUpdate(model.name, name, rollout),
     onSuccess: (update) => {
-      setOpened(false)
       void client.invalidateQueries({ queryKey: ['updates'] })
-      void navigate({ to: '/updates/$id', params: { id: update.id }, search: true })
+      void navigate({
+        to: '/updates/$id',
+        params: { id: update.id },
+        search: (old) => ({ model: old.model }),
+      })
     },
   })
   const open = () => {
     start.reset()
-    setOpened(true)
+    question.open()
   }
   return (
     <>
@@ -36,14 +40,14 @@ export function StartUpdate({ model }: { model: Model }) {
         Start update
       </Button>
       <Confirm
-        opened={opened}
+        opened={question.opened}
         title={`Update ${model.name}`}
         confirm={`Start update of ${task}`}
         dismiss="Not now"
         pending={start.isPending}
         error={start.error}
         onConfirm={() => task && start.mutate(task)}
-        onClose={() => setOpened(false)}
+        onClose={question.close}
       >
         <p>
           Freezes the data as it is now, trains an expert for one task and compares it with the champion on

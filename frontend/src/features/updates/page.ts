@@ -7,8 +7,9 @@ export const updates = definePage({
   path: '/updates',
   name: 'Updates',
   component: lazyRouteComponent(() => import('./UpdatesPage'), 'UpdatesPage'),
-  search: (raw): { state?: string } => ({ state: word(raw.state) }),
+  search: (raw): { state?: string; ask?: string } => ({ state: word(raw.state), ask: word(raw.ask) }),
   queries: { updates: ['update'], ...MODELS },
+  commands: () => import('./commands'),
   menu: { section: 'Training', icon: 'updates', shortcut: 'u' },
 })
 
@@ -16,6 +17,7 @@ export const update = definePage({
   path: '/updates/$id',
   name: 'Update',
   component: lazyRouteComponent(() => import('./UpdatePage'), 'UpdatePage'),
-  search: (raw): { stage?: string } => ({ stage: word(raw.stage) }),
+  search: (raw): { stage?: string; ask?: string } => ({ stage: word(raw.stage), ask: word(raw.ask) }),
+  ids: /^upd_\w+$/,
   queries: { update: ['update'], 'update-log': ['update'], ...RELEASES },
 })
