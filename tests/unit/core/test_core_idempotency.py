@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from clm.app import create_app
 from clm.catalog import service as catalog
@@ -19,6 +20,7 @@ from clm.installation import Installation, open_home
 from clm.policies import ModelPolicy
 from clm.settings import Settings
 from clm.updates import repository
+from clm.updates import service as updates
 
 TEST = Caller("test")
 WISH = {"model": "m", "task": "intent"}
@@ -138,6 +140,32 @@ def test_the_claim_of_a_process_that_died_is_free_after_a_while(client: TestClie
     with on.database.transaction() as session:
         session.query(IdempotencyKey).one().at = now() - timedelta(minutes=5)
     assert "is waiting to start already" in start(client).json()["detail"]  # it was tried again
+
+
+def test_who_was_overtaken_changes_nothing(
+    client: TestClient, on: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that takes longer than a claim is waited for: another one comes under its key, and goes first."""
+    real, other = updates.create_update, TestClient(create_app(on), raise_server_exceptions=False)
+    late: list[Any] = []
+
+    def slow(session: Session, *_: Any, **__: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr("clm.updates.service.create_update", real)
+            patched.setattr(idempotency, "PATIENCE", timedelta(0))
+            late.append(threading.Thread(target=lambda: late.append(start(other))))
+            late[0].start()
+            late[0].join(30)
+        catalog.add_task(session, TEST, model="m", name="late")
+        return repository.list_updates(session, model="m")[0]
+
+    monkeypatch.setattr("clm.updates.service.create_update", slow)
+    first = start(client)
+    assert late[1].status_code == 201 and started(on) == 1
+    assert first.status_code == 409 and "being answered" in first.json()["detail"]
+    with on.database.read() as session:
+        assert [task.name for task in catalog.list_tasks(session, "m")] == ["intent"]
+    assert start(client).json() == late[1].json()
 
 
 def test_keys_are_forgotten_after_a_day(client: TestClient, on: Installation) -> None:
