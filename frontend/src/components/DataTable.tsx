@@ -49,7 +49,6 @@ type Props<Item> = {
   to?: (row: Item) => string
   peek: { title: (row: Item) => string; content: (row: Item) => ReactNode }
   more?: More
-  filters?: ReactNode
 }
 
 /** A list: sorted, filtered and with the columns that the address says. Rows that come meanwhile wait for a click. */
@@ -98,9 +97,7 @@ export function DataTable<Item extends object>({
   const peeked = rows.find((row) => id(row) === search.peek)
   return (
     <>
-      <Tools columns={columns} hidden={hidden} fresh={shown.fresh} onShowAll={shown.showAll}>
-        {props.filters}
-      </Tools>
+      <Tools columns={columns} hidden={hidden} fresh={shown.fresh} onShowAll={shown.showAll} />
       <Panel title={props.title} note={`${count(found.length)} shown`} flush>
         <div className={table.scroll}>
           <table className={`${table.table} ${table.hover}`}>

@@ -1,5 +1,4 @@
 import { TextInput } from '@mantine/core'
-import type { ReactNode } from 'react'
 import { useTableSearch } from '@/lib/tableSearch'
 import type { Column } from './columns'
 import css from './DataTable.module.css'
@@ -9,11 +8,10 @@ type Props<Item> = {
   hidden: string[]
   fresh: number
   onShowAll: () => void
-  children: ReactNode
 }
 
-/** What stands above a table: filters, the choice of columns, and how many rows came meanwhile. */
-export function Tools<Item>({ columns, hidden, fresh, onShowAll, children }: Props<Item>) {
+/** What stands above a table: the filter, the choice of columns, and how many rows came meanwhile. */
+export function Tools<Item>({ columns, hidden, fresh, onShowAll }: Props<Item>) {
   const { search, set } = useTableSearch()
   const toggle = (id: string) => {
     const left = hidden.includes(id) ? hidden.filter((other) => other !== id) : [...hidden, id]
@@ -21,7 +19,6 @@ export function Tools<Item>({ columns, hidden, fresh, onShowAll, children }: Pro
   }
   return (
     <div className={css.tools}>
-      {children}
       <TextInput
         size="xs"
         aria-label="Filter these rows"
