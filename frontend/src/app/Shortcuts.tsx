@@ -12,6 +12,8 @@ const SHEET: [string[], string][] = [
   [['Ctrl', 'K'], 'Find a page, an object or an action'],
   [['j', 'k'], 'Next and previous row'],
   [['Enter'], 'Open the row'],
+  [['/'], 'Filter the rows'],
+  [['Esc'], 'Close the panel at the right'],
   [['?'], 'This sheet'],
 ]
 const CHORD_MS = 1200

@@ -25,7 +25,7 @@ it('goes to every page by its keys', async () => {
 
 it('shows the sections in their order, each page once', () => {
   expect(MENU.map((part) => part.section)).toEqual(
-    ['Home', 'Data', 'Models', 'Training', 'Performance', 'Deployment', 'Reports'], // the others have no page yet
+    ['Home', 'Data', 'Models', 'Training', 'Performance', 'Deployment', 'Configuration', 'Reports'], // the others have no page yet
   )
   expect(MENU_PAGES).toHaveLength(PAGES.filter((page) => page.menu).length)
 })

@@ -3,13 +3,27 @@ import { data } from '@/features/data/page'
 import { deployment } from '@/features/deployment/page'
 import { home } from '@/features/home/page'
 import { ledger } from '@/features/ledger/page'
+import { policy } from '@/features/policy/page'
 import { release, releases } from '@/features/releases/page'
+import { tasks } from '@/features/tasks/page'
 import { update, updates } from '@/features/updates/page'
 import { type Page, SECTIONS, type Topic } from '@/lib/page'
 
 /** Every page. Router, menu, shortcuts and their sheet, command palette, the sentence of a wrong address and what
  *  an event makes stale follow. */
-export const PAGES = [home, data, releases, release, updates, update, ledger, deployment, audit] as const
+export const PAGES = [
+  home,
+  data,
+  releases,
+  release,
+  updates,
+  update,
+  tasks,
+  ledger,
+  deployment,
+  policy,
+  audit,
+] as const
 
 const pages: readonly Page[] = PAGES
 type InMenu = Page & Required<Pick<Page, 'menu'>>

@@ -1,11 +1,17 @@
 import { useEffect } from 'react'
 import { shortcutsOn, typing } from './shortcuts'
 
-/** j and k move the focus over the page's rows (elements marked `data-row`); Enter then follows the link. */
+/** j and k move the focus over the page's rows (elements marked `data-row`); Enter then follows the link. A slash
+ *  leads to the filter. */
 export function useRowKeys(): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if ((event.key !== 'j' && event.key !== 'k') || !shortcutsOn() || typing(event)) return
+      if (!shortcutsOn() || typing(event)) return
+      if (event.key === '/') {
+        event.preventDefault()
+        document.querySelector<HTMLElement>('[data-filter]')?.focus()
+      }
+      if (event.key !== 'j' && event.key !== 'k') return
       const rows = [...document.querySelectorAll<HTMLElement>('[data-row]')]
       if (rows.length === 0) return
       const at = rows.indexOf(document.activeElement as HTMLElement)

@@ -26,6 +26,8 @@ export const server = setupServer(
   answers('/models', { items: [fixtures.model()] }),
   answers('/overview', fixtures.overview()),
   answers('/ledger', fixtures.ledger()),
+  answers('/models/:name/policy', fixtures.policy()),
+  answers('/models/:name/policy/revisions', { items: fixtures.revisions }),
   answers('/updates', { items: [fixtures.update()], next_cursor: null }),
   http.get(at('/updates/:id'), ({ params }) => HttpResponse.json(fixtures.update({ id: String(params.id) }))),
   http.get(at('/updates/:id/log'), ({ request }) =>

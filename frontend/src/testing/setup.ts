@@ -28,6 +28,9 @@ globalThis.ResizeObserver = class {
   disconnect() {}
 }
 
+// jsdom has no canvas; a test looks at what was to be drawn.
+vi.mock('@/components/draw', () => ({ draw: vi.fn(() => () => undefined) }))
+
 // A request that no handler knows fails the test that made it.
 beforeAll(() => server.listen({ onUnhandledRequest: 'error' }))
 beforeEach(() => {

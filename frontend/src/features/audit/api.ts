@@ -1,21 +1,12 @@
-import { infiniteQueryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
+import { pagesQuery } from '@/lib/api/pages'
 
 export type Filter = { action?: string; object_id?: string }
 
 export const auditQuery = (filter: Filter) =>
-  infiniteQueryOptions({
-    queryKey: ['audit', filter],
-    initialPageParam: null as number | null,
-    queryFn: ({ signal, pageParam }) =>
-      body(
-        api.GET('/api/v1/audit', {
-          params: { query: { ...filter, limit: 100, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
-  })
+  pagesQuery(['audit', filter], (cursor: number | null, signal) =>
+    body(api.GET('/api/v1/audit', { params: { query: { ...filter, limit: 100, cursor } }, signal })),
+  )
 
 /** Reads the whole chain and compares it with the signed heads. */
 export const verifyChain = () => body(api.POST('/api/v1/audit:verify'))

@@ -36,9 +36,9 @@ it('shows who changed what, from what to what, page by page', async () => {
   expect(within(table).getAllByRole('row')[1]).toHaveTextContent(
     'task.edittask support/intentcli:adamargin 0.05 → 0.03',
   )
-  await user.click(screen.getByRole('button', { name: 'Show older entries' }))
+  await user.click(screen.getByRole('button', { name: 'Show older' }))
   await waitFor(() => expect(within(table).getAllByRole('row')).toHaveLength(4))
-  expect(screen.queryByRole('button', { name: 'Show older entries' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'Show older' })).toBeNull()
   await expectAccessible()
 })
 

@@ -1,108 +1,105 @@
-import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import type { Column } from '@/components/columns'
+import { DataTable } from '@/components/DataTable'
 import { Panel } from '@/components/Panel'
 import { Failed, Loading, Nothing } from '@/components/States'
-import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
+import { useRows } from '@/lib/api/pages'
 import type { Batch } from '@/lib/api/types'
 import { count } from '@/lib/format'
 import { batchesQuery, refusalsQuery } from './api'
 import css from './Data.module.css'
 import { Refusals } from './Report'
 
-function RefusedRows({ batch }: { batch: string }) {
+const number = (id: string, header: string, value: (batch: Batch) => number): Column<Batch> => ({
+  id,
+  header,
+  value,
+  cell: (batch) => count(value(batch)),
+  look: 'right',
+})
+
+const COLUMNS: Column<Batch>[] = [
+  {
+    id: 'rows',
+    header: 'Rows for',
+    value: (batch) => `${batch.task} ${batch.source}`,
+    cell: (batch) => (
+      <>
+        {batch.task}
+        <span className={css.source}>
+          {batch.source}
+          {batch.suite ? ' · held out' : ''}
+        </span>
+      </>
+    ),
+    names: true,
+  },
+  number('received', 'Received', (batch) => batch.received),
+  number('accepted', 'Accepted', (batch) => batch.accepted),
+  number('held', 'Held out', (batch) => batch.into_suite),
+  number('known', 'Known', (batch) => batch.duplicate),
+  number('refused', 'Refused', (batch) => batch.refused),
+  {
+    id: 'when',
+    header: 'When',
+    value: (batch) => batch.created_at,
+    cell: (batch) => <Time at={batch.created_at} />,
+    look: 'fit',
+  },
+]
+
+function Refused({ batch }: { batch: string }) {
   const query = useQuery(refusalsQuery(batch))
   if (query.error) return <Failed error={query.error} onRetry={query.refetch} />
   if (!query.data) return <Loading heights={[60]} />
   return <Refusals refusals={query.data.items} />
 }
 
-function Row({ batch }: { batch: Batch }) {
-  const [open, setOpen] = useState(false)
-  const numbers = [batch.received, batch.accepted, batch.into_suite, batch.duplicate]
+function BatchPeek({ batch }: { batch: Batch }) {
   return (
-    <>
-      <tr>
-        <th scope="row">
-          {batch.task}
-          <span className={css.source}>
-            {batch.source}
-            {batch.suite ? ' · held out' : ''}
-          </span>
-        </th>
-        {numbers.map((number, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: fixed columns
-          <td key={at} className={table.right}>
-            {count(number)}
-          </td>
-        ))}
-        <td className={table.right}>
-          {batch.refused > 0 ? (
-            <button
-              type="button"
-              className={css.open}
-              aria-expanded={open}
-              aria-label={`${count(batch.refused)} refused of ${batch.task}: show why`}
-              onClick={() => setOpen(!open)}
-            >
-              {count(batch.refused)}
-            </button>
-          ) : (
-            0
-          )}
-        </td>
-        <td className={table.fit}>
-          <Time at={batch.created_at} />
-        </td>
-      </tr>
-      {open ? (
-        <tr>
-          <td colSpan={7}>
-            <RefusedRows batch={batch.id} />
-          </td>
-        </tr>
-      ) : null}
-    </>
+    <div className={css.stack}>
+      <p>
+        {count(batch.received)} rows received, {count(batch.accepted)} accepted, {count(batch.refused)}{' '}
+        refused.
+      </p>
+      {batch.notes.map((note) => (
+        <p key={note}>{note}</p>
+      ))}
+      {batch.refused > 0 ? <Refused batch={batch.id} /> : <Nothing>No row of it was refused.</Nothing>}
+    </div>
   )
 }
 
-const NUMBERS = ['Received', 'Accepted', 'Held out', 'Known', 'Refused']
-
 /** The newest deliveries, with what became of their rows. */
 export function Deliveries({ model }: { model: string }) {
-  const query = useQuery(batchesQuery(model))
-  const content = () => {
-    if (query.error && !query.data) return <Failed error={query.error} onRetry={query.refetch} />
-    if (!query.data) return <Loading heights={[160]} />
-    if (query.data.items.length === 0)
-      return <Nothing>No rows have come for this model yet. Send a file above.</Nothing>
+  const query = useInfiniteQuery(batchesQuery(model))
+  const rows = useRows(query.data)
+  if (rows.length > 0)
     return (
-      <div className={table.scroll}>
-        <table className={table.table}>
-          <caption className="visually-hidden">Deliveries of rows, newest first</caption>
-          <thead>
-            <tr>
-              <th scope="col">Task</th>
-              {NUMBERS.map((name) => (
-                <th key={name} scope="col" className={table.right}>
-                  {name}
-                </th>
-              ))}
-              <th scope="col">When</th>
-            </tr>
-          </thead>
-          <tbody>
-            {query.data.items.map((batch) => (
-              <Row key={batch.id} batch={batch} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable
+        title="Deliveries"
+        caption="Deliveries of rows, newest first"
+        columns={COLUMNS}
+        rows={rows}
+        id={(batch) => batch.id}
+        scope={model}
+        peek={{
+          title: (batch) => `${batch.task} from ${batch.source}`,
+          content: (batch) => <BatchPeek batch={batch} />,
+        }}
+        more={query}
+      />
     )
-  }
   return (
-    <Panel title="Deliveries" flush>
-      {content()}
+    <Panel title="Deliveries">
+      {query.error ? (
+        <Failed error={query.error} onRetry={query.refetch} />
+      ) : query.data ? (
+        <Nothing>No rows have come for this model yet. Send a file above.</Nothing>
+      ) : (
+        <Loading heights={[160]} />
+      )}
     </Panel>
   )
 }

@@ -1,5 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
+import { pagesQuery } from '@/lib/api/pages'
 
 const READ_AS: Record<string, string> = {
   csv: 'text/csv',
@@ -8,10 +9,9 @@ const READ_AS: Record<string, string> = {
 }
 
 export const batchesQuery = (model: string) =>
-  queryOptions({
-    queryKey: ['batches', model],
-    queryFn: ({ signal }) => body(api.GET('/api/v1/batches', { params: { query: { model } }, signal })),
-  })
+  pagesQuery(['batches', model], (cursor: string | null, signal) =>
+    body(api.GET('/api/v1/batches', { params: { query: { model, cursor } }, signal })),
+  )
 
 export const refusalsQuery = (batch: string) =>
   queryOptions({

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { Icon, type IconName } from '@/components/Icon'
+import { LedgerPanel } from '@/components/LedgerPanel'
 import { PageHeader } from '@/components/PageHeader'
 import { Panel } from '@/components/Panel'
 import { Empty, Failed, Loading, Nothing } from '@/components/States'
@@ -12,7 +13,6 @@ import { release, time } from '@/lib/format'
 import { usePolling } from '@/lib/useLive'
 import { overviewQuery } from './api'
 import css from './Home.module.css'
-import { LedgerPanel } from './LedgerPanel'
 import { AttentionPanel, EventsPanel, RunningPanel } from './Panels'
 
 const MARKS: Record<Overview['verdict']['level'], IconName> = {
@@ -121,7 +121,10 @@ export function HomePage() {
           <Serving serving={overview.serving} />
           <LedgerPanel
             ledger={overview.ledger}
-            serving={overview.serving}
+            aliases={{
+              champion: overview.serving?.champion?.number ?? null,
+              candidate: overview.serving?.candidate?.number ?? null,
+            }}
             model={models.data?.items.find((model) => model.name === overview.model)}
           />
           <EventsPanel events={overview.events} />

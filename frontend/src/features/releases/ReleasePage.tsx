@@ -6,12 +6,11 @@ import { Failed, Loading, Nothing } from '@/components/States'
 import { Status } from '@/components/Status'
 import { verdictLook } from '@/components/status'
 import table from '@/components/Table.module.css'
-import { Time } from '@/components/Time'
 import { Verify } from '@/components/Verify'
-import { useReleaseNames } from '@/lib/api/releases'
 import type { ReleaseDetail } from '@/lib/api/types'
 import { count, release as nameOf, score, word } from '@/lib/format'
 import { releaseQuery, verifyRelease } from './api'
+import { Facts } from './Facts'
 import css from './Releases.module.css'
 
 type Scored = { score: number; n: number; metric?: string }
@@ -24,49 +23,6 @@ type Lineage = {
 
 const lineageOf = (release: ReleaseDetail): Lineage =>
   (release.manifest as { lineage?: Lineage }).lineage ?? {}
-
-function Facts({ release }: { release: ReleaseDetail }) {
-  const name = useReleaseNames(release.model)
-  const lineage = lineageOf(release)
-  const facts: [string, React.ReactNode][] = [
-    ['Id', <code key="id">{release.release_id}</code>],
-    ['Made', <Time key="at" at={release.created_at} />],
-    ['Before it', release.parent ? name(release.parent) : 'nothing: it is the base alone'],
-    [
-      'By',
-      release.update_id ? (
-        <Link key="by" to="/updates/$id" params={{ id: release.update_id }} search={true}>
-          update of {lineage.task ?? 'a task'}
-        </Link>
-      ) : (
-        'the making of the model'
-      ),
-    ],
-    ['Base', <code key="base">{release.base}</code>],
-    ['Router', release.router_hash ? <code key="router">{release.router_hash.slice(0, 12)}</code> : 'none'],
-    ['Tracker', release.mlflow_version ? `version ${release.mlflow_version}` : 'not mirrored yet'],
-  ]
-  return (
-    <Panel title="Release">
-      <dl className={css.facts}>
-        {facts.map(([label, value]) => (
-          <FactRow key={label} label={label}>
-            {value}
-          </FactRow>
-        ))}
-      </dl>
-    </Panel>
-  )
-}
-
-function FactRow({ label, children }: { label: string; children: React.ReactNode }) {
-  return (
-    <>
-      <dt>{label}</dt>
-      <dd>{children}</dd>
-    </>
-  )
-}
 
 /** Each task's expert and what the gate measured of it. */
 function Experts({ release }: { release: ReleaseDetail }) {
@@ -148,7 +104,9 @@ export function ReleasePage() {
         sub={gate?.reason}
       />
       <div className={css.stack}>
-        <Facts release={release} />
+        <Panel title="Release">
+          <Facts release={release} />
+        </Panel>
         <Experts release={release} />
         <Verify
           title="Files and signature"

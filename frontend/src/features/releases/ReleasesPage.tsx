@@ -1,52 +1,63 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import type { Column } from '@/components/columns'
+import { DataTable } from '@/components/DataTable'
 import { PageHeader } from '@/components/PageHeader'
-import { Panel } from '@/components/Panel'
 import { Empty, Failed, Loading } from '@/components/States'
 import { Status } from '@/components/Status'
 import { verdictLook } from '@/components/status'
-import table from '@/components/Table.module.css'
 import { Time } from '@/components/Time'
 import { useActiveModel } from '@/lib/api/models'
 import { releasesQuery } from '@/lib/api/releases'
 import type { Release } from '@/lib/api/types'
-import { release as nameOf } from '@/lib/format'
-import { useRowKeys } from '@/lib/useRowKeys'
+import { MISSING, release as nameOf } from '@/lib/format'
+import { Facts } from './Facts'
 import css from './Releases.module.css'
 
-function Row({ release }: { release: Release }) {
-  const experts = Object.keys(release.experts)
-  return (
-    <tr>
-      <th scope="row">
-        <Link
-          to="/releases/$id"
-          params={{ id: release.release_id }}
-          search={true}
-          className={table.rowLink}
-          data-row
-        >
-          {nameOf(release.number)}
-        </Link>
-        {release.alias ? <span className={css.alias}>{release.alias}</span> : null}
-      </th>
-      <td>{experts.length === 0 ? 'the base alone' : experts.join(', ')}</td>
-      <td className={table.fit}>{release.verdict ? <Status look={verdictLook(release.verdict)} /> : '–'}</td>
-      <td className={table.fit}>
-        <code>{release.release_id.slice(0, 12)}</code>
-      </td>
-      <td className={table.fit}>
-        <Time at={release.created_at} />
-      </td>
-    </tr>
-  )
-}
+const parts = (release: Release) => Object.keys(release.experts).join(', ') || 'the base alone'
+
+const COLUMNS: Column<Release>[] = [
+  {
+    id: 'release',
+    header: 'Release',
+    value: (release) => release.number,
+    cell: (release) => nameOf(release.number),
+    names: true,
+  },
+  {
+    id: 'alias',
+    header: 'Alias',
+    value: (release) => release.alias,
+    cell: (release) => (release.alias ? <span className={css.alias}>{release.alias}</span> : MISSING),
+    look: 'fit',
+  },
+  { id: 'experts', header: 'Experts', value: parts, cell: parts },
+  {
+    id: 'gate',
+    header: 'Gate',
+    value: (release) => release.verdict,
+    cell: (release) => (release.verdict ? <Status look={verdictLook(release.verdict)} /> : MISSING),
+    look: 'fit',
+  },
+  {
+    id: 'id',
+    header: 'Id',
+    value: (release) => release.release_id,
+    cell: (release) => <code>{release.release_id.slice(0, 12)}</code>,
+    look: 'fit',
+  },
+  {
+    id: 'made',
+    header: 'Made',
+    value: (release) => release.created_at,
+    cell: (release) => <Time at={release.created_at} />,
+    look: 'fit',
+  },
+]
 
 /** Everything that can be served, newest first. */
 export function ReleasesPage() {
   const { name, query: models } = useActiveModel()
   const query = useQuery({ ...releasesQuery(name ?? ''), enabled: name !== undefined })
-  useRowKeys()
   const content = () => {
     const error = models.error ?? query.error
     if (error && !query.data)
@@ -55,27 +66,19 @@ export function ReleasesPage() {
       return <Empty title="No model yet">Make one first: clm model create NAME.</Empty>
     if (!query.data) return <Loading heights={[240]} />
     return (
-      <Panel title="All releases" note={query.data.items.length} flush>
-        <div className={table.scroll}>
-          <table className={`${table.table} ${table.hover}`}>
-            <caption className="visually-hidden">Releases of {name}, newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Release</th>
-                <th scope="col">Experts</th>
-                <th scope="col">Gate</th>
-                <th scope="col">Id</th>
-                <th scope="col">Made</th>
-              </tr>
-            </thead>
-            <tbody>
-              {query.data.items.map((each) => (
-                <Row key={each.release_id} release={each} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      </Panel>
+      <DataTable
+        title="All releases"
+        caption={`Releases of ${name}, newest first`}
+        columns={COLUMNS}
+        rows={query.data.items}
+        id={(release) => release.release_id}
+        scope={name ?? ''}
+        to={(release) => `/releases/${release.release_id}`}
+        peek={{
+          title: (release) => `Release ${nameOf(release.number)}`,
+          content: (release) => <Facts release={release} />,
+        }}
+      />
     )
   }
   return (

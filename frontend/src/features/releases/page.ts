@@ -2,11 +2,13 @@ import { lazyRouteComponent } from '@tanstack/react-router'
 import { MODELS } from '@/lib/api/models'
 import { RELEASES } from '@/lib/api/releases'
 import { definePage } from '@/lib/page'
+import { tableSearch } from '@/lib/tableSearch'
 
 export const releases = definePage({
   path: '/releases',
   name: 'Releases',
   component: lazyRouteComponent(() => import('./ReleasesPage'), 'ReleasesPage'),
+  search: tableSearch,
   queries: { ...RELEASES, ...MODELS },
   commands: () => import('./commands'),
   menu: { section: 'Models', icon: 'box', shortcut: 'r' },

@@ -36,7 +36,10 @@ it('lists what can be served and opens one', async () => {
   const experts = within(screen.getByRole('table', { name: /expert is/ })).getAllByRole('row')
   expect(experts[1]).toHaveTextContent('intenteeeeeeeeeeee')
   expect(experts[1]).toHaveTextContent('0.9380') // score 0.93 of n 80
-  expect(screen.getByRole('link', { name: 'update of intent' })).toHaveAttribute('href', '/updates/upd_3')
+  expect(screen.getByRole('link', { name: 'the update that made it' })).toHaveAttribute(
+    'href',
+    '/updates/upd_3',
+  )
   await expectAccessible()
 })
 

@@ -1,17 +1,18 @@
 import { Button, SegmentedControl } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
+import { DataTable } from '@/components/DataTable'
 import { PageHeader } from '@/components/PageHeader'
 import { Empty, Failed, Loading } from '@/components/States'
 import { updateLook } from '@/components/status'
 import { useActiveModel } from '@/lib/api/models'
+import { useRows } from '@/lib/api/pages'
 import { usePolling } from '@/lib/useLive'
-import { useRowKeys } from '@/lib/useRowKeys'
 import { updatesQuery } from './api'
+import { COLUMNS } from './columns'
 import { StartUpdate } from './StartUpdate'
+import { UpdatePeek } from './UpdatePeek'
 import css from './Updates.module.css'
-import { UpdatesTable } from './UpdatesTable'
-import { useShownRows } from './useShownRows'
 
 const FILTERS = ['all', 'running', 'succeeded', 'rejected', 'inconclusive', 'rolled-back', 'failed']
 const CHOICES = FILTERS.map((value) => ({ value, label: value === 'all' ? 'All' : updateLook(value).label }))
@@ -68,21 +69,35 @@ function FilteredOut({ state }: { state: string }) {
 export function UpdatesPage() {
   const { state } = useSearch({ from: '/updates' })
   const { name, model, query: models } = useActiveModel()
-  const query = useQuery({
+  const query = useInfiniteQuery({
     ...updatesQuery({ model: name, state }),
     enabled: models.isSuccess,
     refetchInterval: usePolling(10_000),
   })
-  const rows = useShownRows(query.data?.items, `${name}/${state}`)
-  useRowKeys()
+  const rows = useRows(query.data)
 
   const error = models.error ?? query.error
   const content = () => {
     if (error && !query.data)
       return <Failed error={error} onRetry={() => (models.error ? models : query).refetch()} />
     if (!query.data) return <Loading heights={[320]} />
-    if (query.data.items.length === 0) return state ? <FilteredOut state={state} /> : <NeverRun />
-    return <UpdatesTable updates={rows.visible} />
+    if (rows.length === 0) return state ? <FilteredOut state={state} /> : <NeverRun />
+    return (
+      <DataTable
+        title={state ? `Updates: ${updateLook(state).label.toLowerCase()}` : 'All updates'}
+        caption="Updates, newest first"
+        columns={COLUMNS}
+        rows={rows}
+        id={(update) => update.id}
+        scope={`${name}/${state}`}
+        to={(update) => `/updates/${update.id}`}
+        peek={{
+          title: (update) => `Update of ${update.task}`,
+          content: (update) => <UpdatePeek update={update} />,
+        }}
+        more={query}
+      />
+    )
   }
   return (
     <>
@@ -93,13 +108,6 @@ export function UpdatesPage() {
       />
       <div className={css.bar}>
         <StateFilter state={state} />
-        <div role="status">
-          {rows.fresh > 0 ? (
-            <button type="button" className={css.pill} onClick={rows.showAll}>
-              {rows.fresh} new
-            </button>
-          ) : null}
-        </div>
       </div>
       {content()}
     </>

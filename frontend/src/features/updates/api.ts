@@ -1,15 +1,14 @@
 import { type QueryClient, queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
+import { pagesQuery } from '@/lib/api/pages'
 import type { LogLine } from '@/lib/api/types'
 
 export type Filter = { model?: string; state?: string }
 
 export const updatesQuery = (filter: Filter) =>
-  queryOptions({
-    queryKey: ['updates', filter],
-    queryFn: ({ signal }) =>
-      body(api.GET('/api/v1/updates', { params: { query: { ...filter, limit: 100 } }, signal })),
-  })
+  pagesQuery(['updates', filter], (cursor: string | null, signal) =>
+    body(api.GET('/api/v1/updates', { params: { query: { ...filter, limit: 100, cursor } }, signal })),
+  )
 
 export const updateQuery = (id: string) =>
   queryOptions({

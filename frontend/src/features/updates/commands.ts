@@ -3,7 +3,8 @@ import type { Commands } from '@/lib/page'
 import { updatesQuery } from './api'
 
 export const commands: Commands = async (client, model) => {
-  const { items } = await client.fetchQuery(updatesQuery({ model }))
+  const { pages } = await client.fetchInfiniteQuery(updatesQuery({ model }))
+  const items = pages.flatMap((page) => page.items)
   const cancellable = items.filter((update) => update.allowed_actions.includes('cancel'))
   return [
     ...cancellable.map((update) => ({

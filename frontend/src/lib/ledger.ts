@@ -60,3 +60,18 @@ export function matrix(
 /** How strongly a cell is coloured, 0 … 1: a change of 0.2 is as strong as it gets. */
 export const heat = (delta: number | null): number =>
   delta === null ? 0 : Math.min(1, Math.abs(delta) / 0.2)
+
+export type Drop = { task: string; number: number; delta: number }
+
+/** The largest loss that a release brought; what was rejected took nothing. */
+export function worstDrop({ rows }: Matrix): Drop | null {
+  const drops = rows.flatMap(({ task, entries }) =>
+    entries.flatMap((entry): Drop[] =>
+      entry?.delta && entry.cell.number !== null
+        ? [{ task, number: entry.cell.number, delta: entry.delta }]
+        : [],
+    ),
+  )
+  const worst = drops.toSorted((a, b) => a.delta - b.delta)[0]
+  return worst && worst.delta < 0 ? worst : null
+}

@@ -1,14 +1,15 @@
-import { Panel } from '@/components/Panel'
-import { Nothing } from '@/components/States'
-import type { Ledger, Model, Overview } from '@/lib/api/types'
-import { score, signed, time } from '@/lib/format'
-import { LedgerTable } from './LedgerTable'
+import type { Ledger, Model } from '@/lib/api/types'
+import { release, score, signed, time } from '@/lib/format'
+import { type Matrix, matrix, worstDrop } from '@/lib/ledger'
+import { type Aliases, LedgerTable } from './LedgerTable'
 import css from './LedgerTable.module.css'
-import { matrix } from './ledger'
+import { Panel } from './Panel'
+import { Nothing } from './States'
 
-type Props = { ledger: Ledger | null; serving: Overview['serving']; model: Model | undefined }
+type Props = { ledger: Ledger | null; aliases: Aliases; model: Model | undefined }
 
-function Summary({ ledger }: { ledger: Ledger }) {
+function Summary({ ledger, table }: { ledger: Ledger; table: Matrix }) {
+  const worst = worstDrop(table)
   return (
     <dl className={css.summary}>
       <div
@@ -29,6 +30,10 @@ function Summary({ ledger }: { ledger: Ledger }) {
         <dt>Forgetting</dt>
         <dd>{ledger.forgetting === null ? '–' : ledger.forgetting.toFixed(3)}</dd>
       </div>
+      <div title="The largest loss that a release brought, against the best release before it">
+        <dt>Worst drop</dt>
+        <dd>{worst ? `${signed(worst.delta)} ${worst.task}, ${release(worst.number)}` : 'none'}</dd>
+      </div>
       {ledger.general_change === null ? null : (
         <div title="Mean change, against the untouched base, of suites that no release was taught">
           <dt>General ability</dt>
@@ -39,7 +44,8 @@ function Summary({ ledger }: { ledger: Ledger }) {
   )
 }
 
-export function LedgerPanel({ ledger, serving, model }: Props) {
+/** The ledger as a heat-map, with the numbers that sum it up. */
+export function LedgerPanel({ ledger, aliases, model }: Props) {
   if (!ledger || ledger.tasks.every((task) => task.cells.length === 0)) {
     return (
       <Panel title="Ledger">
@@ -61,12 +67,9 @@ export function LedgerPanel({ ledger, serving, model }: Props) {
       <LedgerTable
         matrix={table}
         averaged={ledger.weighted ? 'Weighted average' : 'Average'}
-        aliases={{
-          champion: serving?.champion?.number ?? null,
-          candidate: serving?.candidate?.number ?? null,
-        }}
+        aliases={aliases}
       />
-      <Summary ledger={ledger} />
+      <Summary ledger={ledger} table={table} />
       <p className={css.key}>
         Change against the best earlier release:
         <span className={css.swatch} data-kind="up" />

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { cell, ledger } from '@/testing/fixtures'
-import { heat, matrix } from './ledger'
+import { heat, matrix, worstDrop } from './ledger'
 
 const MARGINS = { intent: 0.05, details: 0.05 }
 const table = matrix(ledger(), MARGINS)
@@ -79,4 +79,12 @@ it('shows the last thirty columns and counts the rest, but still knows the best 
 
 it('colours by the size of the change, up to a limit', () => {
   expect([heat(null), heat(0), heat(-0.1), heat(0.9)]).toEqual([0, 0, 0.5, 1])
+})
+
+it('names the largest loss that a release brought, and none where nothing was lost', () => {
+  expect(worstDrop(table)).toMatchObject({ task: 'intent', number: 3 })
+  expect(worstDrop(table)?.delta).toBeCloseTo(-0.01)
+  const good = ledger()
+  for (const task of good.tasks) task.cells = [cell(1, 0.1), cell(2, 0.9)]
+  expect(worstDrop(matrix(good, MARGINS))).toBeNull()
 })

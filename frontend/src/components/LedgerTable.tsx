@@ -1,9 +1,9 @@
 import { Link } from '@tanstack/react-router'
 import { release, score, signed, word } from '@/lib/format'
+import { type Column, type Entry, heat, type Matrix } from '@/lib/ledger'
 import css from './LedgerTable.module.css'
-import { type Column, type Entry, heat, type Matrix } from './ledger'
 
-type Aliases = { champion: number | null; candidate: number | null }
+export type Aliases = { champion: number | null; candidate: number | null }
 
 function Head({ column, aliases }: { column: Column; aliases: Aliases }) {
   const rejected = column.number === null
@@ -90,7 +90,9 @@ export function LedgerTable({ matrix, aliases, averaged }: Props) {
           {matrix.rows.map((row) => (
             <tr key={row.task}>
               <th scope="row">
-                {row.task}
+                <Link to="/ledger" search={(old) => ({ model: old.model, task: row.task })}>
+                  {row.task}
+                </Link>
                 <span className={css.metric}>{word(row.metric)}</span>
               </th>
               {row.entries.map((entry, at) => (
