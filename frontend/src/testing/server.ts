@@ -26,6 +26,10 @@ export const server = setupServer(
   answers('/models', { items: [fixtures.model()] }),
   answers('/overview', fixtures.overview()),
   answers('/ledger', fixtures.ledger()),
+  answers('/models/:name/tasks', {
+    items: fixtures.model().tasks.map((task) => ({ ...task, rows: 1200, suite: 24 })),
+    next_cursor: null,
+  }),
   answers('/models/:name/policy', fixtures.policy()),
   answers('/models/:name/policy/revisions', { items: fixtures.revisions }),
   answers('/updates', { items: [fixtures.update()], next_cursor: null }),

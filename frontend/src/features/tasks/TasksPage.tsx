@@ -1,4 +1,5 @@
 import { Button } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import type { Column } from '@/components/columns'
@@ -8,8 +9,9 @@ import { PageHeader } from '@/components/PageHeader'
 import { Empty, Failed, Loading } from '@/components/States'
 import { useActiveModel } from '@/lib/api/models'
 import type { Model, Task } from '@/lib/api/types'
-import { MISSING, percent, word } from '@/lib/format'
+import { count, MISSING, percent, word } from '@/lib/format'
 import { useAsk } from '@/lib/useAsk'
+import { tasksQuery } from './api'
 import { EXAMS } from './fields'
 import { TaskDialog } from './TaskDialog'
 import css from './Tasks.module.css'
@@ -17,7 +19,10 @@ import css from './Tasks.module.css'
 const ofThe = (model: Model, task: Task) => task.margin ?? model.policy.gate.margin
 const yes = (value: boolean) => (value ? 'yes' : 'no')
 
-const columnsOf = (model: Model): Column<Task>[] => [
+type Rows = Record<string, { rows: number; suite: number }>
+const shown = (value: number | undefined) => (value === undefined ? MISSING : count(value))
+
+const columnsOf = (model: Model, data: Rows): Column<Task>[] => [
   { id: 'task', header: 'Task', value: (task) => task.name, cell: (task) => task.name, names: true },
   {
     id: 'for',
@@ -31,6 +36,20 @@ const columnsOf = (model: Model): Column<Task>[] => [
     value: (task) => word(task.metric),
     cell: (task) => word(task.metric),
     look: 'fit',
+  },
+  {
+    id: 'rows',
+    header: 'Rows',
+    value: (task) => data[task.name]?.rows ?? null,
+    cell: (task) => shown(data[task.name]?.rows),
+    look: 'right',
+  },
+  {
+    id: 'suite',
+    header: 'Held out',
+    value: (task) => data[task.name]?.suite ?? null,
+    cell: (task) => shown(data[task.name]?.suite),
+    look: 'right',
   },
   {
     id: 'margin',
@@ -115,7 +134,11 @@ function AddTask({ model }: { model: Model }) {
 }
 
 function Table({ model }: { model: Model }) {
-  const columns = useMemo(() => columnsOf(model), [model])
+  const { data } = useQuery(tasksQuery(model.name))
+  const columns = useMemo(
+    () => columnsOf(model, Object.fromEntries((data?.items ?? []).map((task) => [task.name, task]))),
+    [model, data],
+  )
   return (
     <DataTable
       title="All tasks"

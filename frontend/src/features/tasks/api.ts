@@ -1,3 +1,4 @@
+import { queryOptions } from '@tanstack/react-query'
 import { api, body } from '@/lib/api/client'
 import type { NewTask, TaskEdit } from '@/lib/api/types'
 
@@ -12,3 +13,11 @@ export const editTask = (model: string, task: string, changes: Partial<TaskEdit>
       body: changes as TaskEdit, // the API's description calls required what has a default
     }),
   )
+
+/** The tasks with how many rows and held-out examples each has. */
+export const tasksQuery = (model: string) =>
+  queryOptions({
+    queryKey: ['tasks', model],
+    queryFn: ({ signal }) =>
+      body(api.GET('/api/v1/models/{name}/tasks', { params: { path: { name: model } }, signal })),
+  })

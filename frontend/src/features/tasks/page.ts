@@ -8,6 +8,6 @@ export const tasks = definePage({
   name: 'Tasks',
   component: lazyRouteComponent(() => import('./TasksPage'), 'TasksPage'),
   search: (raw): TableSearch & { ask?: string } => ({ ...tableSearch(raw), ask: word(raw.ask) }),
-  queries: { ...MODELS },
+  queries: { tasks: ['batch', 'task'], ...MODELS },
   menu: { section: 'Training', icon: 'tasks', shortcut: 'k' },
 })

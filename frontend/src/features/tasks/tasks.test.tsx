@@ -9,8 +9,9 @@ it('lists the tasks with what they are judged by', async () => {
   const { user } = open('/tasks')
   await heading('Tasks')
   const table = within(await screen.findByRole('table', { name: 'Tasks of support-assistant' }))
+  expect(await table.findAllByRole('row', { name: /1,200/ })).toHaveLength(3)
   expect(table.getByRole('row', { name: /^intent/ })).toHaveTextContent(
-    'intentWhat intent is forexact match0.05 (policy)auto–1nono',
+    'intentWhat intent is forexact match1,200240.05 (policy)auto–1nono',
   )
   await user.click(table.getByRole('button', { name: 'details' }))
   const peek = within(await screen.findByRole('region', { name: 'Peek: details' }))
