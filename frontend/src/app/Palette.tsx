@@ -48,7 +48,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
             data-autofocus
           />
         </Combobox.EventsTarget>
-        <Combobox.Options className={css.options} aria-label="Found">
+        <Combobox.Options className={css.options} aria-label="Found" tabIndex={0}>
           {groups.map(([group, list]) => (
             <Combobox.Group key={group} label={group}>
               {list.map((command) => (

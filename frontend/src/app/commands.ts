@@ -2,7 +2,7 @@ import type { QueryClient } from '@tanstack/react-query'
 import type { Command, Page } from '@/lib/page'
 import { MENU_PAGES, PAGES } from './pages'
 
-const SHOWN = 6 // of each group
+const SHOWN = 10 // of each group
 
 const pages: readonly Page[] = PAGES
 const places: Command[] = MENU_PAGES.map((page) => ({ group: 'Pages', name: page.name, to: page.path }))

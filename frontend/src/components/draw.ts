@@ -24,7 +24,13 @@ export function draw(element: HTMLElement, names: string[], lines: Line[]): () =
     textStyle: text,
     grid: { left: 44, right: 16, top: 36, bottom: 28 },
     legend: { top: 0, left: 0, textStyle: text },
-    tooltip: { trigger: 'axis', renderMode: 'richText' },
+    tooltip: {
+      trigger: 'axis',
+      renderMode: 'richText',
+      backgroundColor: colour('--panel'),
+      borderColor: colour('--line-strong'),
+      textStyle: text,
+    },
     xAxis: { type: 'category', data: names, axisLabel: text },
     yAxis: { type: 'value', scale: true, axisLabel: text, splitLine: grid },
     series: lines.map((line, at) => ({

@@ -30,9 +30,8 @@ function List({ revisions, now }: { revisions: PolicyRevision[]; now: number }) 
                   to="/policy"
                   search={(old) => ({ model: old.model, revision: revision === now ? undefined : revision })}
                 >
-                  {revision}
+                  {revision === now ? `${revision}, as it is now` : revision}
                 </Link>
-                {revision === now ? ' (now)' : ''}
               </th>
               <td className={table.fit}>
                 <Time at={created_at} />
