@@ -1,7 +1,8 @@
 """A home with a tiny base and signed releases, and the real engine and gateway on it as processes of their own."""
 
+import json
 import signal
-import socket
+import subprocess
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from clm.catalog.service import create_model
 from clm.core.caller import Caller
 from clm.core.clock import now
 from clm.core.database import Database
+from clm.core.ids import new_id
 from clm.core.process import spawn, stop
 from clm.deployment import service as deployment
 from clm.deployment.targets.targets import reconcile
@@ -26,6 +28,7 @@ from clm.llm.prompts import chat_ids
 from clm.llm.router import Seen, fit_router, load_router, save_features, save_router
 from clm.llm.runtime import GenerationRequest, Runtime
 from clm.policies import GenerationPolicy, ModelPolicy, RolloutPolicy
+from clm.processes.services import SERVICES, environment
 from clm.records import BASE, Composition, Release, TrafficWindow
 from clm.registry.bundle import BundleSpec, write_bundle
 from clm.settings import Settings
@@ -43,15 +46,14 @@ GOOD = TrafficWindow(1000, 0, 1.0, 0, None)
 
 @dataclass
 class ServingHome:
-    settings: Settings
+    settings: Settings  # ports are 0 until `running` knows them: nobody listens there
     database: Database
     base: Base
     releases: dict[str, Release]  # "v1" …
 
     def on_other_ports(self) -> "ServingHome":
         """The same home for a second pair of services."""
-        ports = {"gateway_port": _free_port(), "engine_port": _free_port()}
-        return replace(self, settings=self.settings.model_copy(update=ports))
+        return replace(self, settings=self.settings.model_copy(update={"gateway_port": 0, "engine_port": 0}))
 
     def begin(self, name: str, policy: RolloutPolicy | None = None) -> str:
         """Begins a rollout of a release; the caller ticks it on."""
@@ -86,7 +88,7 @@ class ServingHome:
 
 def make_home(home: Path, count: int = 2) -> ServingHome:
     """`count` releases v1, v2, …: each with an expert of its own for sums, all with the same for colors; v1 serves."""
-    settings = Settings(home=home, gateway_port=_free_port(), engine_port=_free_port(), threads=1, allow_faults=True)
+    settings = Settings(home=home, gateway_port=0, engine_port=0, threads=1, allow_faults=True)
     settings.paths.create()
     imported = import_base(str(tiny_base(home / "tiny")), settings.paths.bases)
     base = load_base(Path(imported.path), 1)
@@ -125,20 +127,34 @@ def make_home(home: Path, count: int = 2) -> ServingHome:
 
 @contextmanager
 def running(home: ServingHome, *modules: str) -> Generator[None]:
-    """The services as real processes, ready; stopped at the end."""
-    values = home.settings.model_dump(mode="json", exclude_none=True)
-    environment = {f"CLM_{name.upper()}": str(value) for name, value in values.items()}
+    """The services as real processes, ready; stopped at the end. Each is told the ports of those before it."""
     logs = home.settings.paths.logs
-    children = [spawn(module, log=logs / f"{module}.log", environment=environment) for module in modules]
-    urls = {"clm.serving.engine": home.settings.engine_url, "clm.processes.gateway": home.settings.gateway_url}
+    children: list[subprocess.Popen[bytes]] = []
+    urls: list[str] = []
     try:
-        for module in modules:
-            wait_until(lambda url=urls[module]: _is_up(url), 180, f"{module} is up; see {logs}")
+        for service in (service for module in modules for service in SERVICES if service.module == module):
+            log = logs / f"{new_id('tst')}-{service.name}.log"
+            children.append(spawn(service.module, log=log, environment=environment(home.settings)))
+            port = told_port(log)
+            home.settings = home.settings.model_copy(update={str(service.setting): port})
+            urls.append(f"http://{home.settings.host}:{port}")
+        for url in urls:
+            wait_until(lambda url=url: _is_up(url), 180, f"{url} is up; see {logs}")
         yield
     finally:
         for child in reversed(children):
             code = stop(child, 20)
             assert code in (0, -signal.SIGTERM), f"a service ended with {code}, see {logs}"
+
+
+def told_port(log: Path) -> int:
+    """The port that a service says in its log that it listens on."""
+
+    def lines() -> list[str]:
+        return [line for line in log.read_text().splitlines(keepends=True) if line.startswith("{") and line[-1] == "\n"]
+
+    wait_until(lambda: log.exists() and lines() != [], 180, f"a port is told in {log}")
+    return json.loads(lines()[0])["port"]
 
 
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
@@ -161,8 +177,3 @@ def _random_expert(base: Base, settings: Settings, seed: int) -> Path:
     for _, second in expert.weights.values():
         second.normal_(0, 0.3, generator=generator)
     return save_expert(expert, base.hash, settings.paths.experts)[1]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]

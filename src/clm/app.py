@@ -96,12 +96,11 @@ def _add_dashboard(app: FastAPI) -> None:
 
 
 def main() -> None:
-    import uvicorn
+    from clm.core.server import serve
 
     logs.configure()
     settings = Settings.load()
-    uvicorn.run(create_app(open_home(settings)), host=settings.host, port=settings.api_port, access_log=False,
-                timeout_graceful_shutdown=3)  # fmt: skip
+    serve(create_app(open_home(settings)), settings.host, settings.api_port, timeout_graceful_shutdown=3)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 import logging
 from dataclasses import asdict
 
-import uvicorn
-
 from clm.core.database import Database
+from clm.core.server import serve
 from clm.monitoring import service as monitoring
 from clm.monitoring.tables import Answer
 from clm.serving.gateway.app import create_app
@@ -35,8 +34,7 @@ def main() -> None:
     settings.paths.create()
     database = Database(settings.database)
     app = create_app(settings, database, MonitoringArchive(database))
-    uvicorn.run(app, host=settings.host, port=settings.gateway_port, log_level="warning", access_log=False,
-                timeout_graceful_shutdown=30)  # fmt: skip
+    serve(app, settings.host, settings.gateway_port, log_level="warning", timeout_graceful_shutdown=30)
 
 
 if __name__ == "__main__":

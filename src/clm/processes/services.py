@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import sys
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -28,17 +29,21 @@ SERVICES: tuple[Service, ...] = (
 )
 
 
-def with_free_ports(settings: Settings, services: tuple[Service, ...]) -> Settings:
-    """The settings with every port 0 replaced by a free one, so that all processes agree on it."""
-    free: dict[str, int] = {}
-    held: list[socket.socket] = []
+def hold_free_ports(settings: Settings, services: tuple[Service, ...]) -> tuple[Settings, list[socket.socket]]:
+    """The settings with every port 0 replaced by a free one, so that all processes agree on it, and what holds them.
+
+    As long as its socket is open, no other program is given the port. It is bound and doesn't listen: the service can
+    bind it as well (both with SO_REUSEADDR), also when it is started again, and is missed at once while it is down.
+    """
+    held: dict[str, socket.socket] = {}
     for service in services:
         if service.setting and port_of(settings, service) == 0:
-            held.append(socket.create_server((settings.host, 0), family=_family(settings.host)))
-            free[service.setting] = held[-1].getsockname()[1]
-    for listener in held:  # held until the last was found, so that no two get the same
-        listener.close()
-    return settings.model_copy(update=free)
+            held[service.setting] = _bound(settings.host, 0)
+    free = {setting: holder.getsockname()[1] for setting, holder in held.items()}
+    if sys.platform != "linux":  # elsewhere one socket has an address at a time: let go, and hope
+        for holder in held.values():
+            holder.close()
+    return settings.model_copy(update=free), list(held.values())
 
 
 def port_of(settings: Settings, service: Service) -> int | None:
@@ -65,12 +70,10 @@ def check_port(settings: Settings, service: Service) -> None:
 
 
 def is_port_taken(host: str, port: int) -> bool:
-    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections of before don't count
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
+    try:
+        _bound(host, port).close()
+    except OSError:
+        return True
     return False
 
 
@@ -89,5 +92,12 @@ def is_healthy(settings: Settings, service: Service, timeout: float = 5.0) -> bo
         connection.close()
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _bound(host: str, port: int) -> socket.socket:
+    holder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections of before don't count
+    try:
+        holder.bind((host, port))
+    except OSError:
+        holder.close()
+        raise
+    return holder

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any, Self
 from clm.core.process import spawn, stop_by, tail
 from clm.core.running import HomeLock
 from clm.errors import Conflict, Unavailable
-from clm.processes.services import SERVICES, Service, check_port, environment, is_healthy, port_of, with_free_ports
+from clm.processes.services import SERVICES, Service, check_port, environment, hold_free_ports, is_healthy, port_of
 from clm.settings import Paths, Settings
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class Running:
 class Supervisor:
     """Runs the services of one home. Use as a context manager: leaving it stops them all.
 
-    `settings` has the ports that are really used, also where 0 (any free one) was asked for. `say` gets one sentence
-    per thing that a person watching would want to know.
+    From `start` on `settings` has the ports that are really used, also where 0 (any free one) was asked for. `say` gets
+    one sentence per thing that a person watching would want to know.
     """
 
     def __init__(
@@ -57,12 +58,13 @@ class Supervisor:
         say: Callable[[str], None] = log.info,
     ) -> None:
         self.services = services
-        self.settings = with_free_ports(settings, services)
+        self.settings = settings
         self._say = say
         self._running: dict[str, Running] = {}
         self._stop_asked = threading.Event()
         self._watcher: threading.Thread | None = None
         self._lock: HomeLock | None = None
+        self._held_ports: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,6 +82,7 @@ class Supervisor:
         self.settings.paths.create()
         self._lock = HomeLock(self.settings.paths)
         try:
+            self.settings, self._held_ports = hold_free_ports(self.settings, self.services)
             self._wait_for_ports()
             for service in self.services:
                 process = self._spawn(service)
@@ -119,6 +122,8 @@ class Supervisor:
             for process in wave:
                 stop_by(process, deadline)
         self._running.clear()
+        while self._held_ports:
+            self._held_ports.pop().close()
         if self._lock:
             self._lock.release()
             self._lock = None

@@ -2,9 +2,8 @@
 
 import logging
 
-import uvicorn
-
 from clm.core.database import Database
+from clm.core.server import serve
 from clm.serving.engine.app import create_app
 from clm.settings import Settings
 
@@ -15,8 +14,7 @@ def main() -> None:
     settings.paths.create()
     # The database is named for the shared middleware only: the engine never opens it.
     app = create_app(settings, Database(settings.database))
-    uvicorn.run(app, host=settings.host, port=settings.engine_port, log_level="warning", access_log=False,
-                timeout_graceful_shutdown=30)  # fmt: skip
+    serve(app, settings.host, settings.engine_port, log_level="warning", timeout_graceful_shutdown=30)
 
 
 if __name__ == "__main__":
