@@ -98,17 +98,20 @@ class Settings(BaseModel):
     def mlflow(self) -> str:
         return self.mlflow_uri or sqlite_url(self.paths.mlflow)
 
+    def _url(self, port: int) -> str:
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
+
     @property
     def engine_url(self) -> str:
-        return f"http://{self.host}:{self.engine_port}"
+        return self._url(self.engine_port)
 
     @property
     def gateway_url(self) -> str:
-        return f"http://{self.host}:{self.gateway_port}"
+        return self._url(self.gateway_port)
 
     @property
     def api_url(self) -> str:
-        return f"http://{self.host}:{self.api_port}"
+        return self._url(self.api_port)
 
 
 def _check_home(home: Path) -> None:

@@ -129,8 +129,7 @@ class Api:
 
         state = read_state(self._settings.paths)
         port = state["services"].get("api", {}).get("port") if state else None
-        host = self._settings.host
-        return None if port is None else f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return None if port is None else self._settings.model_copy(update={"api_port": port}).api_url
 
     def _here(self) -> "FastAPI":
         if self._app is None:

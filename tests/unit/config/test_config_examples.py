@@ -104,3 +104,9 @@ def test_a_home_that_databases_could_not_be_named_by_is_refused_before_anything_
     with pytest.raises(InvalidInput, match="Choose another home"):
         Settings.load(home=tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_with_colons_stands_in_brackets(tmp_path: Path) -> None:
+    six = Settings(home=tmp_path, host="::1", api_port=1, gateway_port=2, engine_port=3)
+    assert (six.api_url, six.gateway_url, six.engine_url) == ("http://[::1]:1", "http://[::1]:2", "http://[::1]:3")
+    assert Settings(home=tmp_path, api_port=1).api_url == "http://127.0.0.1:1"
